@@ -1,0 +1,179 @@
+"""An event as leaves read it: the values of a path, each shape of them worked out once (docs/meaning.md section 1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from aibr_hunt.meaning.bind import BoundField
+from aibr_hunt.meaning.fold import fold
+from aibr_hunt.meaning.scalar import text_of
+from aibr_hunt.model.event import Json
+from aibr_hunt.model.mapping import FieldPath
+
+MAX_JSON_TEXT_NESTING: Final = 64
+
+
+class View:
+    """One record, or one element of a list in it, with what its leaves have already asked.
+
+    Args:
+        root: The JSON value that paths start from; None stands for a missing element.
+        whole: The View of the whole record, when `root` is only an element in it.
+    """
+
+    __slots__ = ("_folded", "_texts", "_values", "root", "whole")
+
+    def __init__(self, root: Json, whole: View | None = None) -> None:
+        """Start with nothing worked out."""
+        self.root = root
+        self.whole = self if whole is None else whole
+        self._values: dict[str, list[Json]] = {}
+        self._texts: dict[str, list[str]] = {}
+        self._folded: dict[str, list[str]] = {}
+
+    def values(self, field: BoundField) -> list[Json]:
+        """Return every value of the field that is not blank: scalars and objects, lists opened."""
+        found = self._values.get(field.key)
+        if found is None:
+            source = self.whole.root if field.is_from_root else self.root
+            found = self._values[field.key] = _read(source, field)
+        return found
+
+    def texts(self, field: BoundField) -> list[str]:
+        """Return the texts of the field's scalars; a value without a text (odd number, fraction) gives none."""
+        found = self._texts.get(field.key)
+        if found is None:
+            found = [text for value in self.values(field) if (text := text_of(value)) is not None]
+            self._texts[field.key] = found
+        return found
+
+    def folded(self, field: BoundField) -> list[str]:
+        """Return the texts of the field under the fold."""
+        found = self._folded.get(field.key)
+        if found is None:
+            found = self._folded[field.key] = [fold(text) for text in self.texts(field)]
+        return found
+
+
+def _read(root: Json, field: BoundField) -> list[Json]:
+    found: list[Json] = []
+    for path in field.paths:
+        if field.json_depth:
+            cut = len(path) - field.json_tail
+            for holder in _walk(root, path[:cut]):
+                found += _walk(parsed_text(holder, field.json_depth), path[cut:])
+        else:
+            found += _walk(root, path)
+    if field.blanks:
+        found = [value for value in found if not (isinstance(value, str) and value in field.blanks)]
+    if field.spec.derive == "lower":
+        found = [value.lower() if isinstance(value, str) else value for value in found]
+    return found
+
+
+def _walk(value: Json, path: FieldPath) -> list[Json]:
+    """Return the values at `path` below `value` that are not blank, every list opened."""
+    for index, member in enumerate(path):
+        if isinstance(value, dict):
+            value = value.get(member)
+        elif isinstance(value, list):
+            return [found for element in opened(value) for found in _walk(element, path[index:])]
+        else:
+            return []
+    if isinstance(value, list):
+        return list(opened(value))
+    return [] if value is None or value == "" or value == {} else [value]
+
+
+def opened(value: list[Json]) -> Iterator[Json]:
+    """Yield the members of a list that are no lists and not blank, nested lists opened in order."""
+    stack: list[Iterator[Json]] = [iter(value)]
+    while stack:
+        for item in stack[-1]:
+            if isinstance(item, list):
+                stack.append(iter(item))
+                break
+            if item is not None and item != "" and item != {}:
+                yield item
+        else:
+            stack.pop()
+
+
+def parsed_text(value: Json, depth: int) -> Json:
+    """Return what a JSON text holds, parsed at most `depth` times; None when it is plain text or nests too deeply."""
+    for _ in range(depth):
+        if not isinstance(value, str):
+            break
+        value = _parsed_once(value)
+    return None if isinstance(value, str) else value
+
+
+def _parsed_once(text: str) -> Json:
+    try:
+        value: Json = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if nesting(value) <= MAX_JSON_TEXT_NESTING else None
+
+
+def nesting(value: Json) -> int:
+    """Return how many lists and objects lie in one another at the deepest place."""
+    deepest = 0
+    stack: list[tuple[Json, int]] = [(value, 1)]
+    while stack:
+        item, depth = stack.pop()
+        if isinstance(item, dict):
+            deepest = max(deepest, depth)
+            stack += [(member, depth + 1) for member in item.values()]
+        elif isinstance(item, list):
+            deepest = max(deepest, depth)
+            stack += [(member, depth + 1) for member in item]
+    return deepest
+
+
+def scalars(value: Json) -> Iterator[Json]:
+    """Yield every scalar of a value, at any depth, keys left out."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        else:
+            yield item
+
+
+def object_texts(value: dict[str, Json]) -> tuple[str, ...]:
+    """Return the folded texts that stand for an object (docs/meaning.md section 6): as it is, and with JSON texts parsed in place."""
+    plain = compact(value)
+    opened_up = _with_texts_parsed(value, MAX_JSON_TEXT_NESTING)
+    return (fold(plain),) if opened_up is value else (fold(plain), fold(compact(opened_up)))
+
+
+def compact(value: Json) -> str:
+    """Return the compact serialisation in source key order: no spaces, no escapes but those of control characters."""
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, orjson.JSONEncodeError):  # integers beyond 64 bits, and objects nested over orjson's limit
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _with_texts_parsed(value: Json, levels: int) -> Json:
+    """Return the value with every JSON text in it replaced by what it holds; the same object when there is none."""
+    if isinstance(value, str):
+        if value[:1] not in "{[" or not value or levels == 0:
+            return value
+        inner = _parsed_once(value)
+        return value if not isinstance(inner, dict | list) else _with_texts_parsed(inner, levels - 1)
+    if isinstance(value, dict):
+        members = {key: _with_texts_parsed(member, levels) for key, member in value.items()}
+        return members if any(members[key] is not value[key] for key in members) else value
+    if isinstance(value, list):
+        items = [_with_texts_parsed(item, levels) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
