@@ -1,0 +1,111 @@
+"""Parsed rules kept between runs, so that a run need not load the Sigma parser. Safe to delete at any time.
+
+One JSON file holds what one set of placeholders and catalogues makes of rule texts. Anything unreadable counts as absent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import orjson
+
+from aibr_hunt import __version__
+from aibr_hunt.model.codec import rule_from_plain, rule_to_plain
+from aibr_hunt.model.rule import Rule
+
+# Texts kept in one file; beyond it the file starts anew, so that years of edited rules do not pile up.
+MAX_TEXTS = 20_000
+
+
+class RuleCache:
+    """A folder of parsed rules.
+
+    Args:
+        folder: Made when first written; a folder that cannot be written makes a cache that keeps nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Remember the folder."""
+        self.folder = folder
+        self._stamp = f"{__version__}|{importlib.metadata.version('pysigma')}|{_code_digest()}"
+        self._bundles: dict[str, dict[str, object]] = {}
+        self._changed: set[str] = set()
+
+    def rules(self, text: str, fingerprint: str) -> tuple[Rule, ...] | None:
+        """Return the rules of a file's text, None when they are not kept."""
+        kept = self._bundle(fingerprint).get(_digest(text))
+        if not isinstance(kept, list):
+            return None
+        try:
+            return tuple(rule_from_plain(each) for each in kept)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def keep_rules(self, text: str, fingerprint: str, rules: Sequence[Rule]) -> None:
+        """Keep the rules of a file's text; `flush` writes them."""
+        bundle = self._bundle(fingerprint)
+        if len(bundle) >= MAX_TEXTS:
+            bundle.clear()
+        bundle[_digest(text)] = [rule_to_plain(rule) for rule in rules]
+        self._changed.add(fingerprint)
+
+    def flush(self) -> None:
+        """Write what was kept since the last time, whole or not at all; a full or read-only disk is no error."""
+        for fingerprint in sorted(self._changed):
+            with contextlib.suppress(OSError):
+                _write_whole(self._path(fingerprint), orjson.dumps(self._bundle(fingerprint)))
+        self._changed.clear()
+
+    def _bundle(self, fingerprint: str) -> dict[str, object]:
+        if fingerprint not in self._bundles:
+            self._bundles[fingerprint] = _read(self._path(fingerprint))
+        return self._bundles[fingerprint]
+
+    def _path(self, fingerprint: str) -> Path:
+        return self.folder / f"rules-{_digest(self._stamp + fingerprint)[:32]}.json"
+
+
+def digest_of_files(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 over the contents of the files, in their order."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _code_digest() -> str:
+    """Return a digest of the code on which the parsed form depends, so that a checkout never reads stale entries."""
+    here = Path(__file__).resolve().parent
+    return digest_of_files(
+        [*(here / name for name in ("detection.py", "values.py", "sigma.py", "yaml.py")), here.parent / "model" / "codec.py"]
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rules-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,212 @@
+"""All content that a command works with: the shipped folders, a user's own on top, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from aibr_hunt.content.cache import RuleCache
+from aibr_hunt.content.shipped import PREFIX, shipped_root
+from aibr_hunt.errors import AibrError, ContentError, ContentErrors, UsageError
+from aibr_hunt.model import mapping as mapping_model
+from aibr_hunt.model.rule import LogSource, Rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from aibr_hunt.content.catalogue import Catalogue
+    from aibr_hunt.content.sigma import Filter
+
+RULE_SUFFIXES = (".yml", ".yaml")
+TESTS_SUFFIXES = (".tests.yaml", ".tests.yml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Rules that were asked for.
+
+    Attributes:
+        rules: In the order of their files, filters applied.
+        refused: Path (or id) and error of everything that could not be read.
+        files: The file of each rule, by rule id.
+    """
+
+    rules: tuple[Rule, ...]
+    refused: tuple[tuple[str, AibrError], ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Library:
+    """The content folders in force.
+
+    Args:
+        overlays: A user's own folders, each with any of `rules/`, `hunts/`, `mappings/`; later ones win.
+        cache: Keeps parsed rules between runs; None parses every time.
+    """
+
+    def __init__(self, overlays: Sequence[Path] = (), *, cache: RuleCache | None = None) -> None:
+        """Remember the folders; nothing is read yet."""
+        self.roots = (shipped_root(), *overlays)
+        self.cache = cache
+
+    def folders(self, *parts: str) -> tuple[Path, ...]:
+        """Return the existing folders of one kind, the shipped one first."""
+        return tuple(folder for root in self.roots if (folder := root.joinpath(*parts)).is_dir())
+
+    @cached_property
+    def mappings(self) -> tuple[mapping_model.Mapping, ...]:
+        """The log source mappings."""
+        from aibr_hunt.content.mappings import load_mappings
+
+        return load_mappings(self.folders("mappings", "logsources"))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """ATT&CK and ATLAS; the last folder that holds them wins."""
+        from aibr_hunt.content.catalogue import load_catalogue
+
+        return load_catalogue([folder for folder in self.folders("mappings") if (folder / "attack.json").is_file()][-1])
+
+    @cached_property
+    def placeholders(self) -> dict[str, tuple[str, ...]]:
+        """Values of each `%name%`: `mappings/values/<name>.yml`, a later folder's file replaces an earlier one's."""
+        from aibr_hunt.content.placeholders import load_placeholders
+
+        return load_placeholders(self.folders("mappings", "values"))
+
+    def mapping_for(self, logsource: LogSource) -> mapping_model.Mapping | None:
+        """Return the mapping of a log source, None when fields are to be taken as written."""
+        from aibr_hunt.content.mappings import mapping_for
+
+        return mapping_for(logsource, self.mappings)
+
+    def resolve(self, name: str, kind: str = "rules") -> Path:
+        """Return the file or folder that a name on the command line means.
+
+        A path that exists is used as it is; `shipped:x` names the built-in set (a file's suffix may be left out).
+
+        Raises:
+            UsageError: There is no such thing.
+        """
+        if name.startswith(PREFIX):
+            inner = name.removeprefix(PREFIX).strip("/")
+            base = self.roots[0] / kind
+            for candidate in (base / inner, *(base / f"{inner}{suffix}" for suffix in RULE_SUFFIXES)):
+                if candidate.exists() and candidate.resolve().is_relative_to(base.resolve()):
+                    return candidate
+            raise UsageError(f"There is no built-in {kind.removesuffix('s')} {name}.", hint=f"`aibr-hunt {kind} list` shows what there is.")
+        path = Path(name)
+        if not path.exists():
+            hint = f"Write {PREFIX}{name} for the built-in one." if (self.roots[0] / kind / name).exists() else "Check the path."
+            raise UsageError(f"There is no file or folder {name}.", hint=hint)
+        return path
+
+    def load_rules(self, names: Sequence[str], *, filters: Sequence[Path] = ()) -> Corpus:
+        """Return the rules below the named files and folders; what cannot be read is listed, the rest is there.
+
+        Args:
+            names: Paths, or `shipped:…` names.
+            filters: Files of Sigma filters that apply besides those found among `names`.
+
+        Raises:
+            UsageError: A name means nothing.
+        """
+        roots = [self.resolve(name) for name in names]
+        return self._read([*(path for root in roots for path in rule_files(root)), *filters])
+
+    def load_all(self) -> Corpus:
+        """Return the rules of every content folder; of several with one id, the last folder's stands."""
+        return self._read([path for folder in reversed(self.folders("rules")) for path in rule_files(folder)], keeps_first=True)
+
+    def _read(self, paths: Sequence[Path], *, keeps_first: bool = False) -> Corpus:
+        rules: list[Rule] = []
+        filters: list[Filter] = []
+        refused: list[tuple[str, AibrError]] = []
+        files: dict[str, Path] = {}
+        for path in dict.fromkeys(paths):
+            shown = self.shown(path)
+            try:
+                found, added = self._load_file(path, shown)
+            except AibrError as error:
+                refused.append((shown, error))
+                continue
+            for rule in found:
+                if rule.id in files:
+                    if keeps_first:
+                        continue
+                    where = self.shown(files[rule.id])
+                    refused.append(
+                        (
+                            shown,
+                            ContentError(f"has the id {rule.id}, which {where} has too.", path=shown, hint="Give every rule its own id."),
+                        )
+                    )
+                    continue
+                files[rule.id] = path
+                rules.append(rule)
+            filters += added
+        if self.cache is not None:
+            self.cache.flush()
+        return Corpus(rules=self._filtered(rules, filters), refused=tuple(refused), files=files)
+
+    def _load_file(self, path: Path, shown: str) -> tuple[tuple[Rule, ...], tuple[Filter, ...]]:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ContentErrors((ContentError(f"cannot be read: {error}.", path=shown),)) from None
+        cached = None if self.cache is None else self.cache.rules(text, self.fingerprint)
+        if cached is not None:
+            return tuple(_with_path(rule, shown) for rule in cached), ()
+        from aibr_hunt.content.sigma import load_sigma_text
+
+        rules, filters = load_sigma_text(text, shown, placeholders=self.placeholders, catalogue=self.catalogue)
+        if self.cache is not None and not filters:
+            self.cache.keep_rules(text, self.fingerprint, rules)
+        return rules, filters
+
+    def _filtered(self, rules: list[Rule], filters: list[Filter]) -> tuple[Rule, ...]:
+        if not filters:
+            return tuple(rules)
+        from aibr_hunt.content.sigma import apply_filters
+
+        return apply_filters(rules, filters)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of everything besides a rule's text on which its value depends: placeholders and catalogues."""
+        from aibr_hunt.content.cache import digest_of_files
+
+        values = [path for folder in self.folders("mappings", "values") for path in sorted(folder.glob("*.y*ml"))]
+        facts = [path for folder in self.folders("mappings") for path in sorted(folder.glob("*.json"))]
+        return digest_of_files([*values, *facts])
+
+    def shown(self, path: Path) -> str:
+        """Return a path as people are shown it: built-in ones as `shipped:…`."""
+        for kind in ("rules", "hunts"):
+            base = self.roots[0] / kind
+            if path.is_relative_to(base) and not _is_given_by_hand(path):
+                return PREFIX + path.relative_to(base).as_posix()
+        return path.as_posix()
+
+
+def rule_files(root: Path) -> Iterator[Path]:
+    """Yield the rule files at or below `root`, sorted; test files and hidden ones are left out."""
+    if root.is_file():
+        yield root
+        return
+    for path in sorted(root.rglob("*")):
+        if path.suffix in RULE_SUFFIXES and not path.name.endswith(TESTS_SUFFIXES) and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
+def _is_given_by_hand(path: Path) -> bool:
+    return not path.is_absolute()
+
+
+def _with_path(rule: Rule, shown: str) -> Rule:
+    if rule.path == shown:
+        return rule
+    stem = Path(shown.removeprefix(PREFIX)).name.removesuffix(".yml").removesuffix(".yaml")
+    old_stem = Path(rule.path.removeprefix(PREFIX)).name.removesuffix(".yml").removesuffix(".yaml")
+    return replace(rule, path=shown, name=stem if rule.name == old_stem else rule.name)
