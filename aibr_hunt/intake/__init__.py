@@ -1,0 +1,1 @@
+"""Bytes become framed records and events here, and every byte range of a file is accounted for."""
