@@ -1,0 +1,258 @@
+"""The files engine: log files as the clouds deliver them → framed records → sieve → parse → match → hits and accounts.
+
+A record is parsed only when it holds a literal of some rule, an escape or a non-ASCII byte. Every byte range of every
+file ends in its account, whatever happened to it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from aibr_hunt.engines.program import Part, Program
+from aibr_hunt.errors import EngineError
+from aibr_hunt.intake.detect import recognise
+from aibr_hunt.intake.files import Found
+from aibr_hunt.intake.identity import Origin, event_of, time_of
+from aibr_hunt.intake.parse import Parsed, RecordRefused, parse_record
+from aibr_hunt.intake.batch import Batch
+from aibr_hunt.intake.csv_rows import shape_of
+from aibr_hunt.intake.read import FileReading
+from aibr_hunt.intake.tally import MATCHED, PARSED, REFUSED, SKIMMED
+from aibr_hunt.model.event import Account, Hit, Json
+from aibr_hunt.model.mapping import Mapping
+from aibr_hunt.model.window import Window
+
+SAMPLE_RECORDS: Final = 20
+# A task for one process: enough to outweigh handing it over, little enough to share the work evenly.
+TASK_FILES: Final = 256
+TASK_BYTES: Final = 8 << 20
+# Tasks handed out ahead of the one whose result is awaited: bounds what lies finished in memory.
+TASKS_AHEAD: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a scan looks at in every file.
+
+    Attributes:
+        mapping: The log source of every file; None recognises it file by file.
+        is_as_written: True takes fields as written in every file.
+        window: Events outside it are no hits; untimed events are kept.
+        now: Moment of the run, aware UTC: an event time far beyond it is no time.
+    """
+
+    now: datetime
+
+    mapping: Mapping | None = None
+    is_as_written: bool = False
+    window: Window = field(default_factory=Window)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResult:
+    """What one file gave.
+
+    Attributes:
+        account: What became of its bytes.
+        hits: In the file's order.
+        outside_window: Matching events that lie outside the window.
+        strangers: Parsed records that do not look like the file's log source.
+    """
+
+    account: Account
+    hits: tuple[Hit, ...]
+    outside_window: int = 0
+    strangers: int = 0
+
+
+def scan(found: Sequence[Found], program: Program, scope: Scope, *, processes: int = 1) -> Iterator[FileResult]:
+    """Yield the result of every file, in the order of `found`.
+
+    Args:
+        found: The files.
+        program: What is asked.
+        scope: Source and window.
+        processes: Processes that read; 1 reads in this one.
+
+    Raises:
+        EngineError: A process died (out of memory, killed).
+    """
+    tasks = list(_tasks(found))
+    if processes <= 1 or len(tasks) <= 1:
+        for file in found:
+            yield scan_file(file, program, scope)
+        return
+    program.warm()
+    # A forked process shares what is compiled already; where fork is not safe or not there, each compiles its own.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(program, scope))
+    try:
+        yield from _in_order(pool, tasks, ahead=processes * TASKS_AHEAD)
+    except BrokenProcessPool:
+        raise EngineError(
+            "A process that read log files died.", retryable=True, hint="Is memory short? Try again with AIBR_PROCESSES=1."
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(pool: ProcessPoolExecutor, tasks: Iterable[tuple[Found, ...]], *, ahead: int) -> Iterator[FileResult]:
+    """Yield results in the order of the tasks, with a bounded number of them under way."""
+    waiting: list[Future[list[FileResult]]] = []
+    rest = iter(tasks)
+    waiting += [pool.submit(_run_task, task) for task in islice(rest, ahead)]
+    while waiting:
+        results = waiting.pop(0).result()
+        waiting += [pool.submit(_run_task, task) for task in islice(rest, 1)]
+        yield from results
+
+
+def _tasks(found: Iterable[Found]) -> Iterator[tuple[Found, ...]]:
+    """Yield runs of neighbouring files, closed by number or size."""
+    run: list[Found] = []
+    size = 0
+    for file in found:
+        run.append(file)
+        size += file.size
+        if len(run) >= TASK_FILES or size >= TASK_BYTES:
+            yield tuple(run)
+            run, size = [], 0
+    if run:
+        yield tuple(run)
+
+
+_PROCESS: dict[str, tuple[Program, Scope]] = {}
+
+
+def _start(program: Program, scope: Scope) -> None:
+    _PROCESS["work"] = (program, scope)
+
+
+def _run_task(files: tuple[Found, ...]) -> list[FileResult]:
+    program, scope = _PROCESS["work"]
+    return [scan_file(file, program, scope) for file in files]
+
+
+def scan_file(found: Found, program: Program, scope: Scope) -> FileResult:
+    """Return what one file gives; an unreadable file gives an account that says so."""
+    return _FileScan(found, program, scope).run()
+
+
+class _FileScan:
+    """One pass over one file."""
+
+    def __init__(self, found: Found, program: Program, scope: Scope) -> None:
+        self.program = program
+        self.scope = scope
+        shapes = [shape for mapping in program.mappings if (shape := shape_of(mapping)) is not None]
+        self.reading = FileReading(found, csv=shapes)
+        self.found = found
+        self.part: Part | None = None
+        self.origin = Origin(path=found.shown, source="", mapping=None, now=scope.now)
+        self.hits: list[Hit] = []
+        self.outside_window = 0
+        self.strangers = 0
+
+    def run(self) -> FileResult:
+        """Read the file to its end."""
+        for batch in self.reading.batches():
+            if self.part is None:
+                self.part = self._part_for(batch)
+                self.origin = replace(self.origin, source=self.part.name, mapping=self.part.mapping)
+            self._read(batch, self.part)
+        name = self.part.name if self.part else "" if self.scope.mapping is None else self.scope.mapping.name
+        account = self.reading.account(source=name)
+        hits = tuple(_with_digest(hit, account.digest) for hit in self.hits)
+        return FileResult(account=account, hits=hits, outside_window=self.outside_window, strangers=self.strangers)
+
+    def _part_for(self, batch: Batch) -> Part:
+        if self.scope.is_as_written:
+            return self.program.part(None)
+        if self.scope.mapping is not None:
+            return self.program.part(self.scope.mapping)
+        if self.reading.csv_shape is not None:
+            return self.program.part(self.program.mapping_named(self.reading.csv_shape.name))
+        for index in range(min(len(batch.starts), SAMPLE_RECORDS)):
+            try:
+                mapping = recognise(parse_record(batch.text(index)).value, self.program.mappings)
+            except RecordRefused:
+                continue
+            if mapping is not None:
+                return self.program.part(mapping)
+        return self.program.part(None)
+
+    def _read(self, batch: Batch, part: Part) -> None:
+        classes = np.full(len(batch.starts), SKIMMED, np.uint8)
+        if part.parses_everything:
+            for index in range(len(batch.starts)):
+                classes[index] = self._match(batch, index, part, numbers=None)
+        elif part.rules:
+            for index, numbers in _candidates(batch, part):
+                classes[index] = self._match(batch, index, part, numbers=numbers)
+        self.reading.classify(batch, classes)
+
+    def _match(self, batch: Batch, index: int, part: Part, *, numbers: Sequence[int] | None) -> int:
+        """Return the class of one record that is parsed; `numbers` are the rules that its literals hint at, None for all."""
+        try:
+            parsed = parse_record(batch.text(index), strict=self.program.options.is_strict)
+        except RecordRefused as refusal:
+            self.reading.refuse(batch, index, refusal.reason, refusal.detail)
+            return REFUSED
+        value: Json = parsed.value
+        moment, _ = time_of(value, part.mapping, self.scope.now)
+        self._count(parsed, part, moment)
+        matched = part.ruleset.match(value) if numbers is None else part.ruleset.match_among(value, numbers)
+        if not matched:
+            return PARSED
+        if moment is not None and not self.scope.window.holds(moment):
+            self.outside_window += 1
+            return PARSED
+        event = event_of(batch, index, value, origin=self.origin)
+        self.hits.append(Hit(event=event, rule_ids=tuple(part.rules[number].id for number in matched)))
+        return MATCHED
+
+    def _count(self, parsed: Parsed, part: Part, moment: datetime | None) -> None:
+        self.reading.count(parsed)
+        if moment is None:
+            self.reading.untimed += 1
+        else:
+            self.reading.note_time(moment, moment)
+        if part.mapping is not None and recognise(parsed.value, (part.mapping,)) is None:
+            self.strangers += 1
+
+
+def _with_digest(hit: Hit, digest: str) -> Hit:
+    """Return the hit with its file's digest, which is known only after the file was read to its end."""
+    return replace(hit, event=replace(hit.event, place=replace(hit.event.place, file_digest=digest)))
+
+
+def _candidates(batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
+    """Yield the records that must be parsed, ascending, with the rules that their literals hint at (None: all rules)."""
+    ends, literals = part.scanner.scan(batch.buffer)
+    records = np.searchsorted(batch.starts, ends - 1, side="right") - 1
+    inside = records >= 0
+    inside[inside] = ends[inside] <= batch.ends[records[inside]]
+    records, literals = records[inside], literals[inside]
+    forced = np.flatnonzero(batch.must_parse) if batch.must_parse is not None else np.empty(0, np.int64)
+    escape = len(part.sieve.literals)
+    hinted: dict[int, set[int] | None] = dict.fromkeys(forced.tolist())
+    for record, literal in zip(records.tolist(), literals.tolist(), strict=True):
+        if literal == escape:
+            hinted[record] = None
+            continue
+        known = hinted.setdefault(record, set())
+        if known is not None:
+            known.update(part.sieve.rules_by_literal[literal])
+    for record in sorted(hinted):
+        known = hinted[record]
+        yield record, None if known is None else tuple(known)

@@ -1,0 +1,163 @@
+r"""Finds the literals of a sieve in bytes, without ASCII case: hyperscan where it can be had, RE2 elsewhere.
+
+Both give the same answer. `\u` is always looked for too: a record that holds it must be parsed, because an escape can
+spell any literal. Non-ASCII bytes are the caller's matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import re2
+
+try:
+    import hyperscan
+except ImportError:  # no wheel for this platform
+    hyperscan = None
+
+ESCAPE: Final = b"\\u"
+_START: Final = 4  # no literal of a sieve is shorter
+Places = npt.NDArray[np.int64]
+
+
+class LiteralScanner(Protocol):
+    """Finds literals in bytes.
+
+    Attributes:
+        name: Which implementation it is, for `engines` and the run's statistics.
+    """
+
+    name: str
+
+    def scan(self, buffer: bytes) -> tuple[Places, Places]:
+        """Return the places where literals end (ascending) and their numbers; the number after the last literal is the escape."""
+        ...
+
+    def may_hold_any(self, record: bytes) -> bool:
+        """True when the record must be parsed: it holds a literal, an escape or a non-ASCII byte."""
+        ...
+
+
+def scanner_for(literals: Sequence[str], *, cache: Path | None = None, use_hyperscan: bool = True) -> LiteralScanner:
+    """Return a scanner of the literals.
+
+    Args:
+        literals: Folded, printable ASCII, without `"`, `/` and backslash.
+        cache: Folder for compiled databases; None compiles anew.
+        use_hyperscan: False takes the RE2 scanner even where hyperscan is installed.
+    """
+    if use_hyperscan and hyperscan is not None:
+        return HyperscanScanner(literals, cache)
+    return Re2Scanner(literals)
+
+
+class HyperscanScanner:
+    """All literals in one pass at some 2 GB/s a core, however many there are."""
+
+    name = "hyperscan"
+
+    def __init__(self, literals: Sequence[str], cache: Path | None = None) -> None:
+        """Compile the literals, or take the compiled form from the cache."""
+        self._patterns = [re.escape(literal.encode()) for literal in literals] + [re.escape(ESCAPE)]
+        self._database = self._from_cache(cache) or self._compiled(cache)
+
+    def _compiled(self, cache: Path | None) -> hyperscan.Database:
+        database = hyperscan.Database()
+        flags = [hyperscan.HS_FLAG_CASELESS] * len(self._patterns)
+        database.compile(expressions=self._patterns, ids=list(range(len(self._patterns))), elements=len(self._patterns), flags=flags)
+        if cache is not None:
+            with contextlib.suppress(OSError):
+                _write_whole(self._path(cache), hyperscan.dumpb(database))
+        return database
+
+    def _from_cache(self, cache: Path | None) -> hyperscan.Database | None:
+        if cache is None:
+            return None
+        try:
+            database = hyperscan.loadb(self._path(cache).read_bytes(), hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+            database.scan(b"", match_event_handler=lambda *_: None)
+        except (OSError, hyperscan.error):
+            return None
+        return database
+
+    def _path(self, cache: Path) -> Path:
+        stamp = f"{hyperscan.__version__}|{platform.machine()}|{platform.node()}".encode()
+        return cache / f"literals-{hashlib.sha256(stamp + b'|'.join(self._patterns)).hexdigest()[:32]}.hs"
+
+    def scan(self, buffer: bytes) -> tuple[Places, Places]:
+        """Return the places where literals end (ascending) and their numbers."""
+        ends: list[int] = []
+        numbers: list[int] = []
+        add_end, add_number = ends.append, numbers.append
+
+        def found(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            add_end(end)
+            add_number(number)
+
+        self._database.scan(buffer, match_event_handler=found)
+        return np.array(ends, np.int64), np.array(numbers, np.int64)
+
+    def may_hold_any(self, record: bytes) -> bool:
+        """True when the record must be parsed."""
+        return not record.isascii() or self.scan(record)[0].size > 0
+
+
+class Re2Scanner:
+    """The same answers from RE2: slower, and everywhere."""
+
+    name = "re2"
+
+    def __init__(self, literals: Sequence[str]) -> None:
+        """Compile one alternation that finds where any literal starts to match."""
+        self._literals = [literal.encode() for literal in literals] + [ESCAPE]
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.case_sensitive = False
+        options.max_mem = 256 << 20
+        self._any = re2.compile(b"|".join(map(re2.escape, self._literals)), options)
+        self._by_start: dict[bytes, list[tuple[int, bytes]]] = {}
+        for number, literal in enumerate(self._literals):
+            self._by_start.setdefault(literal[:_START], []).append((number, literal))
+
+    def scan(self, buffer: bytes) -> tuple[Places, Places]:
+        """Return the places where literals end (ascending) and their numbers."""
+        lower = buffer.lower()
+        found: list[tuple[int, int]] = []
+        at = 0
+        while (hit := self._any.search(lower, at)) is not None:
+            start = hit.start()
+            # RE2 names one alternative for a place; every literal that starts here counts.
+            for opening in (lower[start : start + _START], lower[start : start + len(ESCAPE)]):
+                for number, literal in self._by_start.get(opening, ()):
+                    if lower.startswith(literal, start):
+                        found.append((start + len(literal), number))
+            at = start + 1
+        found.sort()
+        return np.array([end for end, _ in found], np.int64), np.array([number for _, number in found], np.int64)
+
+    def may_hold_any(self, record: bytes) -> bool:
+        """True when the record must be parsed."""
+        return not record.isascii() or self._any.search(record) is not None
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".literals-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
