@@ -1,0 +1,28 @@
+"""`aibr-hunt config`: every setting and where it came from."""
+
+from __future__ import annotations
+
+import click
+
+from aibr_hunt.cli.output import Exit, say_json, say_table
+from aibr_hunt.cli.parts import json_option
+from aibr_hunt.cli.settings import SETTINGS, Settings
+
+
+@click.group("config")
+def command() -> None:
+    """Show every setting and where it came from."""
+
+
+@command.command("show", epilog="Example: aibr-hunt config show --json")
+@json_option
+@click.pass_obj
+def show(settings: Settings, *, as_json: bool) -> int:
+    """Print each setting, its value and its origin: option, AIBR_* variable, ./aibr-hunt.toml, the user's file, default."""
+    if as_json:
+        for name, chosen in settings.chosen.items():
+            say_json({"name": name, "value": chosen.value, "origin": chosen.origin, "what": SETTINGS[name].what})
+        return int(Exit.NOTHING_FOUND)
+    rows = [(name, str(chosen.value), chosen.origin, SETTINGS[name].what) for name, chosen in settings.chosen.items()]
+    say_table(("setting", "value", "from", "what it is"), rows, show_all=True)
+    return int(Exit.NOTHING_FOUND)

@@ -1,0 +1,55 @@
+"""`aibr-hunt demo`: the main job, on bundled synthetic logs, with nothing to set up."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from aibr_hunt.cli.output import Exit, say
+from aibr_hunt.cli.parts import library_of
+from aibr_hunt.cli.running import Wanted, opened_ledger, run_corpus, tell_outcome
+from aibr_hunt.cli.settings import Chosen, Settings
+from aibr_hunt.content.hunts import load_hunts
+from aibr_hunt.content.shipped import shipped_root
+from aibr_hunt.ledger.values import LeadFilter
+
+
+@click.command("demo", epilog="Example: aibr-hunt demo --out ./demo-report")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("aibr-hunt-demo"),
+    show_default=True,
+    help="Folder for the report.",
+)
+@click.pass_obj
+def command(settings: Settings, *, out: Path) -> int:
+    """Run all built-in rules over bundled synthetic logs of three clouds, print the leads, and write the report.
+
+    The logs are made up and marked so. The ledger of the demo lies in a temporary folder unless --home names one.
+    """
+    library = library_of(settings)
+    logs = shipped_root() / "demo" / "logs"
+    if settings.chosen["home"].origin == "default":
+        settings.chosen["home"] = Chosen(value=tempfile.mkdtemp(prefix="aibr-hunt-demo-"), origin="demo")
+    wanted = Wanted(
+        rules=("shipped:",), logs=(logs,), processes=settings.processes, label="the built-in rules over the synthetic logs of the demo"
+    )
+    corpus = library.load_rules(wanted.rules)
+    hunts = load_hunts(library.folders("hunts"), catalogue=library.catalogue)
+    with opened_ledger(settings) as ledger:
+        outcome = run_corpus(settings, wanted, library, corpus, ledger)
+        run_id = outcome.record.run.id
+        leads = ledger.leads(LeadFilter(run_id=run_id))
+        tell_outcome(settings, wanted, outcome, leads)
+        from aibr_hunt.cli.reporting import write_report
+
+        paths = write_report(settings, library, ledger, (run_id,), folder=out, hunts=hunts)
+        verified = ledger.verify()
+    say(f"Evidence record: {'clean' if verified.is_clean else 'NOT CLEAN'}, {verified.records} records, head {verified.head[:16]}")
+    for path in paths:
+        say(f"Report: {path.resolve()}")
+    say("These logs are synthetic. On your own: aibr-hunt run shipped:aws --logs PATH")
+    return int(Exit.NOTHING_FOUND if leads and verified.is_clean else Exit.FAILURE)

@@ -1,0 +1,236 @@
+"""`aibr-hunt rules`: list, show, check, test, start and match rules."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from aibr_hunt.cli.output import Exit, complain, say, say_json, say_table
+from aibr_hunt.cli.parts import all_option, json_option, library_of
+from aibr_hunt.cli.settings import Settings
+from aibr_hunt.errors import AibrError, UsageError
+from aibr_hunt.model.event import Json
+from aibr_hunt.model.rule import Rule
+
+DEFAULT_RULES: Final = ("shipped:",)
+
+
+@click.group("rules")
+def command() -> None:
+    """List, show, check, test, start and match rules."""
+
+
+def _refusals(refused: tuple[tuple[str, AibrError], ...]) -> None:
+    for shown, error in refused:
+        text = str(error)
+        for line in text.splitlines():
+            complain(f"{shown}: {line.removeprefix(shown).removeprefix(':').strip()}" if line.startswith(shown) else f"{shown}: {line}")
+
+
+@command.command("list", epilog="Example: aibr-hunt rules list shipped:aws --json")
+@click.argument("names", nargs=-1)
+@json_option
+@all_option
+@click.pass_obj
+def list_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool, show_all: bool) -> int:
+    """List the rules below NAMES (files, folders, shipped:…; default: all built-in ones)."""
+    corpus = library_of(settings).load_rules(names or DEFAULT_RULES)
+    _refusals(corpus.refused)
+    if as_json:
+        for rule in corpus.rules:
+            row = {"id": rule.id, "name": rule.name, "title": rule.title, "level": rule.level, "status": rule.status, "path": rule.path}
+            say_json(row | {"logsource": str(rule.logsource), "tags": list(rule.tags), "requires": list(rule.requires)})
+    else:
+        rows = [
+            (rule.name, rule.level, str(rule.logsource), " ".join(each.id for each in rule.techniques), rule.title) for rule in corpus.rules
+        ]
+        say_table(("name", "level", "log source", "techniques", "title"), rows, show_all=show_all)
+    return int(Exit.USER_MISTAKE if corpus.refused else Exit.NOTHING_FOUND)
+
+
+@command.command("show", epilog="Example: aibr-hunt rules show shipped:aws/bedrock/aws_bedrock_guardrail_deleted")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show_rule(settings: Settings, name: str, *, as_json: bool) -> int:
+    """Show one rule: what it means, where its fields lie, what it needs, what its sieve looks for."""
+    from aibr_hunt.content.mutants import describe
+    from aibr_hunt.meaning.bind import binder_of, fields_of
+    from aibr_hunt.meaning.sieve import need_of
+    from aibr_hunt.model.codec import rule_to_plain
+
+    library = library_of(settings)
+    corpus = library.load_rules([name])
+    _refusals(corpus.refused)
+    for rule in corpus.rules:
+        mapping = library.mapping_for(rule.logsource)
+        need = need_of(rule.predicate, binder_of(mapping))
+        if as_json:
+            say_json(
+                {**rule_to_plain(rule), "mapping": "" if mapping is None else mapping.name, "sieve": sorted(need.literals) if need else []}
+            )
+            continue
+        say(f"{rule.name}: {rule.title}")
+        say(f"  id          {rule.id}")
+        say(f"  path        {rule.path}")
+        say(f"  level       {rule.level} ({rule.status or 'no status'})")
+        say(f"  log source  {rule.logsource} ({'fields as written' if mapping is None else 'mapping ' + mapping.name})")
+        say(f"  techniques  {', '.join(f'{each.id} {each.name} [{each.framework} {each.version}]' for each in rule.techniques) or 'none'}")
+        say(f"  requires    {', '.join(rule.requires) or 'nothing named'}")
+        say(f"  fields      {', '.join(fields_of(rule.predicate))}")
+        say(f"  sieve       {', '.join(sorted(need.literals)) if need else 'empty: every record is parsed'}")
+        say(f"  text        sha256 {rule.text_digest}")
+        say(f"  meaning     {describe(rule.predicate)}")
+        if rule.synthetic:
+            say(f"  tested on   synthetic events only ({rule.synthetic})")
+        for label, lines in (("triage", rule.triage), ("preserve first", rule.preserve_first), ("evades", rule.evades)):
+            for line in lines:
+                say(f"  {label}: {line}")
+    return int(Exit.USER_MISTAKE if corpus.refused else Exit.NOTHING_FOUND)
+
+
+@command.command("test", epilog="Example: aibr-hunt rules test rules/aws/bedrock")
+@click.argument("names", nargs=-1)
+@json_option
+@click.pass_obj
+def test_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> int:
+    """Run every case of the rules below NAMES through the matcher, and through the sieve in several spellings."""
+    from aibr_hunt.testing import Bench
+
+    started = time.perf_counter()
+    results = list(Bench(library_of(settings)).run(names or DEFAULT_RULES))
+    failures = 0
+    for result in results:
+        failures += len(result.failures)
+        if as_json:
+            say_json(
+                {
+                    "rule": result.rule,
+                    "path": result.path,
+                    "cases": result.cases,
+                    "failures": [f"{each.case}: {each.what}" for each in result.failures],
+                }
+            )
+            continue
+        for failure in result.failures:
+            say(f"FAIL {result.rule} {failure.case}: {failure.what}")
+    if not as_json:
+        cases = sum(result.cases for result in results)
+        say(f"{len(results)} rules, {cases} cases, {failures} failed, {time.perf_counter() - started:.1f} s")
+    return int(Exit.FINDINGS if failures else Exit.NOTHING_FOUND)
+
+
+@command.command("check", epilog="Example: aibr-hunt rules check rules/ --scores")
+@click.argument("names", nargs=-1)
+@click.option("--scores", is_flag=True, help="Print the mutation score of every rule.")
+@json_option
+@click.pass_obj
+def check_rules(settings: Settings, names: tuple[str, ...], *, scores: bool, as_json: bool) -> int:
+    """Check rules, their tags, fields, cases and sieve, and how many small changes to them their cases notice."""
+    from aibr_hunt.testing import Bench
+
+    errors = advice = rules = 0
+    killed = total = 0
+    for name, findings, score in Bench(library_of(settings)).check(names or DEFAULT_RULES):
+        rules += 1
+        errors += sum(finding.is_error for finding in findings)
+        advice += sum(not finding.is_error for finding in findings)
+        killed, total = killed + (score.killed if score else 0), total + (score.total if score else 0)
+        if as_json:
+            shown = [{"check": each.check, "what": each.what, "error": each.is_error} for each in findings]
+            say_json({"rule": name, "findings": shown, "mutation_score": None if score is None else round(score.value, 4)})
+            continue
+        for finding in findings:
+            say(f"{'ERROR' if finding.is_error else 'advice'} {name} [{finding.check}] {finding.what}")
+        if scores and score is not None:
+            say(f"score {score.value:.3f} ({score.killed} of {score.total}) {name}")
+    if not as_json:
+        say(f"{rules} rules, {errors} errors, {advice} pieces of advice; mutants noticed: {killed} of {total}")
+    return int(Exit.FINDINGS if errors else Exit.NOTHING_FOUND)
+
+
+@command.command("match", epilog="Example: aibr-hunt rules match rule.yml events.jsonl")
+@click.argument("rules", type=click.Path(exists=True, path_type=Path))
+@click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def match_rules(settings: Settings, rules: Path, events: Path) -> int:
+    """Match RULES against the JSON lines of EVENTS, fields taken as written, whatever the rules' log sources.
+
+    For one rule file: `line<TAB>true|false` for each event. For a folder: `rule id<TAB>line` for each match. A rule or a
+    line that is refused is named on standard error, and the exit code is 2.
+    """
+    from aibr_hunt.meaning.match import compile_rules
+
+    corpus = library_of(settings).load_rules([str(rules)])
+    _refusals(corpus.refused)
+    usable: list[Rule] = []
+    was_refused = bool(corpus.refused)
+    for rule in corpus.rules:
+        try:
+            compile_rules([rule], None)
+        except AibrError as error:
+            was_refused = True
+            complain(f"{rule.id}: {error}")
+        else:
+            usable.append(rule)
+    ruleset = compile_rules(usable, None)
+    is_one = rules.is_file() and len(corpus.rules) + len(corpus.refused) == 1
+    write = sys.stdout.write
+    for number, value in _events(events):
+        if isinstance(value, UsageError):
+            was_refused = True
+            complain(str(value))
+            continue
+        matched = ruleset.match(value)
+        if is_one and usable:
+            write(f"{number}\t{'true' if matched else 'false'}\n")
+        elif not is_one:
+            for index in matched:
+                write(f"{usable[index].id}\t{number}\n")
+    return int(Exit.USER_MISTAKE if was_refused else Exit.NOTHING_FOUND)
+
+
+def _events(path: Path) -> Iterator[tuple[int, Json | UsageError]]:
+    """Yield the number and value of every line that is not blank; a refused line gives its error instead."""
+    from aibr_hunt.intake.parse import RecordRefused, parse_record
+
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.strip(b" \t\r\n\xef\xbb\xbf") if number == 1 else line.strip(b" \t\r\n")
+            if not text:
+                continue
+            try:
+                yield number, parse_record(text).value
+            except RecordRefused as refusal:
+                yield number, UsageError(f"{path}:{number}: {refusal}")
+
+
+@command.command("new", epilog="Example: aibr-hunt rules new rules/aws/s3/aws_s3_dataset_deleted.yml --logsource aws/cloudtrail")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--logsource", "logsource", default="aws/cloudtrail", show_default=True, help="product/service of the logs that the rule reads."
+)
+@click.option("--title", default="", help="What the rule finds, in a few words.")
+def new_rule(path: Path, logsource: str, title: str) -> int:
+    """Start a rule and its file of cases at PATH."""
+    from aibr_hunt.cli.skeletons import cases_skeleton, rule_skeleton
+
+    if path.suffix != ".yml":
+        raise UsageError(f"{path} does not end in .yml.", hint="Name the rule's file, such as rules/aws/s3/aws_s3_dataset_deleted.yml.")
+    tests = path.with_name(f"{path.stem}.tests.yaml")
+    for file in (path, tests):
+        if file.exists():
+            raise UsageError(f"{file} exists already.", hint="Choose another name, or edit it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(rule_skeleton(path.stem, title, logsource, uuid.uuid4(), datetime.now(tz=UTC).date()), encoding="utf-8")
+    tests.write_text(cases_skeleton(path.stem, logsource), encoding="utf-8")
+    say(f"Wrote {path} and {tests}.")
+    say(f"Next: edit both, then `aibr-hunt rules test {path}` and `aibr-hunt rules check {path}`.")
+    return int(Exit.NOTHING_FOUND)

@@ -1,0 +1,79 @@
+"""`aibr-hunt run`: rules over log files, leads on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aibr_hunt.cli.output import Exit
+from aibr_hunt.cli.parts import json_option, window_options
+from aibr_hunt.cli.running import Wanted, execute
+from aibr_hunt.cli.settings import Settings
+
+
+@click.command("run", epilog="Example: aibr-hunt run shipped:aws --logs ./AWSLogs --from 2026-01-01 --to 2026-02-01 --out leads.jsonl")
+@click.argument("rules", nargs=-1, required=True)
+@click.option(
+    "--logs", "logs", multiple=True, required=True, type=click.Path(path_type=Path), help="A log file or a folder of them (repeatable)."
+)
+@click.option("--source", help="Log source of the files (a mapping's name or product/service); `as-written` for none. Default: recognised.")
+@window_options
+@click.option("--strict", is_flag=True, help="Parse every record and count repeated keys.")
+@click.option("--no-sieve", is_flag=True, help="Parse every record; slower, the same leads.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A file of Sigma filters to apply (repeatable).",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the run's leads there, as JSON lines.")
+@click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
+@click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
+@click.option("--fail-on", help="Outcomes that set the exit code: all, or a list of findings, incomplete.")
+@json_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    rules: tuple[str, ...],
+    *,
+    logs: tuple[Path, ...],
+    source: str | None,
+    since: str | None,
+    until: str | None,
+    last: str | None,
+    strict: bool,
+    no_sieve: bool,
+    filters: tuple[Path, ...],
+    out: Path | None,
+    report: Path | None,
+    processes: int | None,
+    fail_on: str | None,
+    as_json: bool,
+) -> int:
+    """Run RULES (files, folders or shipped:…) over log files, record leads with their evidence, and say what was not seen."""
+    wanted = Wanted(
+        rules=rules,
+        logs=logs,
+        source=source,
+        times=(since, until, last),
+        is_strict=strict,
+        use_sieve=not no_sieve,
+        filters=filters,
+        out=out,
+        report=report,
+        processes=processes or settings.processes,
+        as_json=as_json,
+    )
+    code = execute(settings, wanted)
+    return int(_chosen(code, fail_on or settings.text("fail_on")))
+
+
+def _chosen(code: Exit, fail_on: str) -> Exit:
+    """Return the exit code, outcomes that the user does not want to fail on counted as nothing found."""
+    names = {each.strip() for each in fail_on.split(",")}
+    if "all" in names or code in {Exit.FAILURE, Exit.USER_MISTAKE, Exit.NOTHING_FOUND}:
+        return code
+    wanted = {"findings": Exit.FINDINGS, "incomplete": Exit.INCOMPLETE}
+    return code if code in {wanted[name] for name in names if name in wanted} else Exit.NOTHING_FOUND
