@@ -14,6 +14,7 @@ from aibr_hunt.content.schemas import CheckedFile, YamlMap, content_files, neare
 from aibr_hunt.content.yaml import YamlValue
 from aibr_hunt.errors import AibrError, ContentError, ContentErrors, Unsupported
 from aibr_hunt.meaning.bind import BoundField, binder_of, split_path
+from aibr_hunt.meaning.fold import fold
 from aibr_hunt.model.mapping import FieldPath, FieldSpec, LogSwitch, Mapping, Signature
 from aibr_hunt.model.rule import LogSource
 
@@ -206,6 +207,7 @@ def _field(row: YamlMap) -> FieldSpec:
         is_time=bool(row.get("time", False)),
         blanks=_texts(row.get("blanks")),
         sieve_weight=cast("int", row.get("sieve_weight", 5)),
+        common=tuple(fold(text) for text in _texts(row.get("common"))),
         is_object=bool(row.get("object", False)),
         derive=derive,
     )

@@ -101,7 +101,11 @@ def _of_leaf(leaf: Predicate) -> Iterator[Mutant]:
         case TimeIs():
             for step in (-1, 1):
                 yield Mutant(what=f"{step:+d} on {describe(leaf)}", predicate=replace(leaf, number=leaf.number + step))
-        case FieldRef() | Keyword():
+        case FieldRef():
+            for op in _OPS:
+                if op is not leaf.op:
+                    yield Mutant(what=f"{op.value} for {describe(leaf)}", predicate=replace(leaf, op=op))
+        case Keyword():
             if leaf.cased:
                 yield Mutant(what=f"drop cased of {describe(leaf)}", predicate=replace(leaf, cased=False))
         case _:

@@ -49,8 +49,18 @@ class CheckedFile:
 
 
 def content_files(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the YAML files of the folders, by stem; a later folder's file replaces an earlier one's of the same stem."""
-    found = {path.stem: path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES and path.is_file()}
+    """Return the YAML files of the folders, by stem; a later folder's file replaces an earlier one's of the same stem.
+
+    Raises:
+        ContentErrors: A folder cannot be listed.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        try:
+            listed = sorted(folder.iterdir())
+        except OSError as fault:
+            raise ContentErrors((ContentError(f"The folder cannot be listed: {fault.strerror}.", path=folder),)) from fault
+        found |= {path.stem: path for path in listed if path.suffix in SUFFIXES and path.is_file()}
     return tuple(found[stem] for stem in sorted(found))
 
 

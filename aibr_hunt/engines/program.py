@@ -175,7 +175,7 @@ def meaning_digest(rule: Rule, mapping: Mapping | None) -> str:
     for leaf in leaves(rule.predicate):
         for name in () if isinstance(leaf, Keyword) else (leaf.field, leaf.other) if isinstance(leaf, FieldRef) else (leaf.field,):
             field = binder.field(name)
-            bound[name] = [field.paths, field.json_tail, field.json_depth, field.blanks, field.spec.derive]
+            bound[name] = [field.paths, field.json_cuts, field.blanks, field.spec.derive]
     if mapping is not None and any(isinstance(leaf, Keyword) for leaf in leaves(rule.predicate)):
         bound["*"] = [[name, binder.field(name).paths] for name in mapping.keywords]
     body = {"meaning": MEANING_VERSION, "predicate": predicate_to_plain(rule.predicate), "fields": bound}

@@ -51,9 +51,11 @@ class FindingsWriter:
             deliveries: The hits, in their order.
             collected: When they were recorded, UTC text.
         """
+        first_new = self._next_event
         events = self._add_events(deliveries)
-        numbers, known = self._add_deliveries(deliveries, events)
-        leads = self._add_leads(deliveries, events, collected)
+        known_events = {key: number for key, number in events.items() if number < first_new}
+        numbers, known = self._add_deliveries(deliveries, events, known_events)
+        leads = self._add_leads(deliveries, events, known=self._known_leads(known_events.values()), collected=collected)
         self._add_sightings(deliveries, events=events, numbers=numbers, leads=leads, known=known)
 
     def count_leads(self) -> int:
@@ -101,11 +103,17 @@ class FindingsWriter:
         insert_rows(self._connection, table, rows)
         self.conflicts_new += len(rows)
 
-    def _add_deliveries(self, deliveries: Numbered, events: Mapping[str, int]) -> tuple[dict[str, int], frozenset[int]]:
-        """Leave every delivery on record; return their numbers, and which of them were known."""
+    def _add_deliveries(
+        self, deliveries: Numbered, events: Mapping[str, int], known_events: Mapping[str, int]
+    ) -> tuple[dict[str, int], frozenset[int]]:
+        """Leave every delivery on record; return their numbers, and which of them were known.
+
+        A new event has no known delivery, so only those of known events are looked up.
+        """
         table = tables.deliveries
         numbers: dict[str, int] = {}
-        for chunk in chunks(dict.fromkeys(delivery.place_digest for delivery, _ in deliveries)):
+        wanted = dict.fromkeys(delivery.place_digest for delivery, _ in deliveries if delivery.key in known_events)
+        for chunk in chunks(wanted):
             found = self._connection.execute(select(table.c.place_digest, table.c.number).where(table.c.place_digest.in_(chunk)))
             numbers.update((str(row.place_digest), int(row.number)) for row in found)
         known = frozenset(numbers.values())
@@ -119,9 +127,10 @@ class FindingsWriter:
         insert_rows(self._connection, table, rows)
         return numbers, known
 
-    def _add_leads(self, deliveries: Numbered, events: Mapping[str, int], collected: str) -> dict[tuple[int, str], int]:
+    def _add_leads(
+        self, deliveries: Numbered, events: Mapping[str, int], *, known: Mapping[tuple[int, str], _KnownLead], collected: str
+    ) -> dict[tuple[int, str], int]:
         """Leave a lead for every event under every rule; return their numbers by event and rule."""
-        known = self._known_leads(events.values())
         self._follow_rules(known, deliveries, events)
         numbers = {pair: lead.number for pair, lead in known.items()}
         rows: list[Row] = []

@@ -44,6 +44,10 @@ def delivery_of(hit: Hit) -> Delivery:
         raise LedgerError(f"A hit at {hit.event.place.path}:{hit.event.place.offset} names no rule.")
     event, place = hit.event, hit.event.place
     key = storable(event.identity.key)
+    facts = _facts(event)
+    joined = "".join(facts.values())
+    if not joined.isascii() or "\x00" in joined:
+        facts = {name: storable(text) for name, text in facts.items()}
     return Delivery(
         event=event,
         rule_ids=tuple(dict.fromkeys(hit.rule_ids)),
@@ -53,16 +57,7 @@ def delivery_of(hit: Hit) -> Delivery:
             file_digest=place.file_digest, offset=place.offset, length=place.length, raw_digest=event.raw_digest, key=key
         ),
         time=moment_text(event.time),
-        facts={
-            "account": storable(event.account),
-            "action": storable(event.action),
-            "address": storable(event.address),
-            "principal": storable(event.principal),
-            "region": storable(event.region),
-            "resource": storable(event.resource),
-            "source": storable(event.source),
-            "time_text": storable(event.time_text),
-        },
+        facts=facts,
     )
 
 
@@ -115,3 +110,16 @@ def body_of(delivery: Delivery, *, collected: str, query_digest: str, rules: byt
         "rules": orjson.Fragment(rules),
     }
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def _facts(event: Event) -> dict[str, str]:
+    return {
+        "account": event.account,
+        "action": event.action,
+        "address": event.address,
+        "principal": event.principal,
+        "region": event.region,
+        "resource": event.resource,
+        "source": event.source,
+        "time_text": event.time_text,
+    }

@@ -22,8 +22,8 @@ class BoundField:
     Attributes:
         key: Canonical name: equal keys read equal values.
         paths: Member paths from the record's root; a value of any of them is a value of the field.
-        json_tail: How many members at the end of each path lie inside JSON text.
-        json_depth: How many times such a text is parsed; 0 when there is none.
+        json_cuts: For each path the places where a text is parsed as JSON before the path goes on: pairs of the
+            number of members before it and how many times it is parsed, ascending.
         blanks: Texts that are blank in this field besides the empty one.
         is_from_root: The paths start at the record even where a View shows one element of it.
         spec: What the mapping says of the field; neutral without a mapping.
@@ -32,12 +32,16 @@ class BoundField:
 
     key: str
     paths: tuple[FieldPath, ...]
-    json_tail: int = 0
-    json_depth: int = 0
+    json_cuts: tuple[tuple[tuple[int, int], ...], ...] = ()
     blanks: tuple[str, ...] = ()
     is_from_root: bool = False
     spec: FieldSpec = _UNMAPPED
     warning: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """True when the field has one path, none of it inside JSON text."""
+        return len(self.paths) == 1 and not any(self.json_cuts)
 
 
 def split_path(name: str) -> FieldPath:
@@ -75,6 +79,7 @@ class Binder:
         self._loose = {spec.name.lower(): spec for spec in reversed(fields)}
         self._aliases = {} if mapping is None else {name.lower(): target for name, target in mapping.aliases}
         self._misspelt = frozenset() if mapping is None else frozenset(name.lower() for name in mapping.misspelt)
+        self._json_texts = [(path, spec.json_text) for spec in fields if spec.json_text for path in spec.paths]
         self._bound: dict[str, BoundField] = {}
 
     def field(self, name: str) -> BoundField:
@@ -116,25 +121,24 @@ class Binder:
         spec = self._exact.get(name) or self._loose.get(name.lower())
         if spec is not None:
             blanks = spec.blanks + (_BLANK_JSON if spec.json_text else ())
-            return BoundField(key=spec.name, paths=spec.paths, spec=spec, warning=warning, blanks=blanks)
+            return self._at(spec, spec.name, paths=spec.paths, blanks=blanks, warning=warning)
         parts = split_path(name)
         for size in range(len(parts) - 1, 0, -1):
             prefix = ".".join(parts[:size])
             spec = self._exact.get(prefix) or self._loose.get(prefix.lower())
             if spec is not None and spec.is_open:
-                return _below(spec, parts[size:], warning)
+                rest = parts[size:]
+                key = ".".join((spec.name, *(part.replace("\\", "\\\\").replace(".", "\\.") for part in rest)))
+                return self._at(spec, key, paths=tuple(path + rest for path in spec.paths), blanks=(), warning=warning)
         return None
 
+    def _at(self, spec: FieldSpec, key: str, *, paths: tuple[FieldPath, ...], blanks: tuple[str, ...], warning: str) -> BoundField:
+        cuts = tuple(self._cuts(path) for path in paths)
+        return BoundField(key=key, paths=paths, json_cuts=cuts if any(cuts) else (), blanks=blanks, spec=spec, warning=warning)
 
-def _below(spec: FieldSpec, rest: FieldPath, warning: str) -> BoundField:
-    return BoundField(
-        key=".".join((spec.name, *(part.replace("\\", "\\\\").replace(".", "\\.") for part in rest))),
-        paths=tuple(path + rest for path in spec.paths),
-        json_tail=len(rest) if spec.json_text else 0,
-        json_depth=spec.json_text,
-        spec=spec,
-        warning=warning,
-    )
+    def _cuts(self, path: FieldPath) -> tuple[tuple[int, int], ...]:
+        """Return where on a path a text is parsed: behind every shorter path that the mapping marks as JSON text."""
+        return tuple(sorted((len(mark), times) for mark, times in self._json_texts if len(mark) < len(path) and path[: len(mark)] == mark))
 
 
 def check_bindable(predicate: Predicate, binder: Binder) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def _compile_together(pairs: tuple[tuple[str, Predicate], ...], locate: Locate, 
     shared: list[tuple[BoundField, Predicate]] = []
     for name, item in pairs:
         field = locate(name)
-        if len(field.paths) == 1 and not field.json_depth:
+        if field.is_plain:
             shared.append((field, item))
         else:
             alone.append(_compile(item, locate, binder))
@@ -118,7 +118,7 @@ def _below(locate: Locate, prefix: FieldPath) -> Locate:
 
     def lower(name: str) -> BoundField:
         field = locate(name)
-        if len(field.paths) == 1 and not field.json_depth and field.paths[0][: len(prefix)] == prefix:
+        if field.is_plain and field.paths[0][: len(prefix)] == prefix:
             return replace(field, key=f"{len(prefix)}:{field.key}", paths=(field.paths[0][len(prefix) :],))
         return replace(field, is_from_root=True)
 

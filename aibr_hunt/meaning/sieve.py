@@ -18,6 +18,7 @@ from aibr_hunt.model.predicate import And, Keyword, Or, Predicate, Regex, Star, 
 from aibr_hunt.model.rule import Rule
 
 MIN_LITERAL: Final = 4
+_WEIGHT_OF_COMMON: Final = 9
 _RUNS: Final = re.compile(r"[ !#-.0-\[\]-~]+")  # printable ASCII without " / \
 _RUNS_IN_OBJECTS: Final = re.compile(r"[ !#-+.0-9;-Z^-z|~-]+")  # ... and without , : [ ] { }, which serialisations space differently
 _NUMBER_LIKE: Final = re.compile(r"[-+0-9.e]+")
@@ -118,14 +119,15 @@ def _need_of_runs(leaf: Text | Regex, binder: Binder, *, texts: Sequence[str], s
     spec = binder.field(leaf.field).spec
     if not spec.is_verbatim or spec.derive:
         return None
-    return _best_literal([run for text in texts for run in shape.findall(text)], weight=spec.sieve_weight)
+    return _best_literal([run for text in texts for run in shape.findall(text)], weight=spec.sieve_weight, common=spec.common)
 
 
-def _best_literal(runs: Iterable[str], *, weight: int) -> Need | None:
+def _best_literal(runs: Iterable[str], *, weight: int, common: tuple[str, ...] = ()) -> Need | None:
     literals = sorted((fold(run) for run in runs if is_literal(run)), key=lambda each: (-len(each), each))
     if not literals:
         return None
-    return Need(literals=frozenset(literals[:1]), cost=4.0**weight / min(len(literals[0]), 24))
+    cost = 4.0 ** (_WEIGHT_OF_COMMON if literals[0] in common else weight)
+    return Need(literals=frozenset(literals[:1]), cost=cost / min(len(literals[0]), 24))
 
 
 def is_literal(run: str) -> bool:

@@ -61,18 +61,22 @@ class View:
 
 def _read(root: Json, field: BoundField) -> list[Json]:
     found: list[Json] = []
-    for path in field.paths:
-        if field.json_depth:
-            cut = len(path) - field.json_tail
-            for holder in _walk(root, path[:cut]):
-                found += _walk(parsed_text(holder, field.json_depth), path[cut:])
-        else:
-            found += _walk(root, path)
+    for index, path in enumerate(field.paths):
+        found += _through_texts(root, path, field.json_cuts[index]) if field.json_cuts else _walk(root, path)
     if field.blanks:
         found = [value for value in found if not (isinstance(value, str) and value in field.blanks)]
     if field.spec.derive == "lower":
         found = [value.lower() if isinstance(value, str) else value for value in found]
     return found
+
+
+def _through_texts(root: Json, path: FieldPath, cuts: tuple[tuple[int, int], ...]) -> list[Json]:
+    """Return the values at `path`, texts parsed as JSON at the cuts."""
+    at, holders = 0, [root]
+    for cut, times in cuts:
+        holders = [parsed_text(found, times) for holder in holders for found in _walk(holder, path[at:cut])]
+        at = cut
+    return [found for holder in holders for found in _walk(holder, path[at:])]
 
 
 def _walk(value: Json, path: FieldPath) -> list[Json]:

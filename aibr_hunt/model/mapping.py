@@ -26,6 +26,7 @@ class FieldSpec:
         is_time: Values are times (RFC 3339).
         blanks: Texts that count as blank besides the general ones.
         sieve_weight: Cost of using this field's literals in a sieve: 1 for the most selective fields, 9 for the least.
+        common: Texts (folded) that so many records hold that they narrow next to nothing.
         is_object: True when the path ends at an object in the delivered form.
         derive: Name of a derivation applied to the text (`lower`, `host`); empty for none. Never verbatim.
     """
@@ -39,6 +40,7 @@ class FieldSpec:
     is_time: bool = False
     blanks: tuple[str, ...] = ()
     sieve_weight: int = 5
+    common: tuple[str, ...] = ()
     is_object: bool = False
     derive: str = ""
 

@@ -20,4 +20,4 @@ class Window:
 
 def utc_text(moment: datetime) -> str:
     """Return `moment` (aware) as RFC 3339 in UTC with six decimals and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"  # strftime does not pad years before 1000

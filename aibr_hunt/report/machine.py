@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import Enum
 from importlib.resources import files
 
 from aibr_hunt.model.event import Account, ByteClass, Json
@@ -118,10 +117,10 @@ def _plain_form(value: object, names: str) -> _Form:
 
 def _plain(value: object) -> Json:
     match value:
-        case Enum():
-            return _plain(value.value)
-        case None | str() | bool() | int() | float():
+        case None | str() | bool() | int() | float():  # our enums are texts
             return value
+        case tuple() | list():
+            return [_plain(member) for member in value]
         case datetime():
             return utc_text(value)
         case timedelta():
@@ -129,9 +128,7 @@ def _plain(value: object) -> Json:
         case Window():
             return _window(value)
         case Mapping():
-            return {str(_plain(name)): _plain(member) for name, member in value.items()}
-        case Sequence():
-            return [_plain(member) for member in value]
+            return {str(name): _plain(member) for name, member in value.items()}
         case _:
             raise TypeError(type(value))
 

@@ -114,7 +114,8 @@ def file_rows(accounts: Sequence[Account], *, limit: int, root: str = "") -> tup
         return tuple(_sum_row(account.path.removeprefix(root), (account,), doubt=doubt_of(account)) for account in accounts)
     depth = 0
     groups = _grouped(accounts, depth, root)
-    while depth < _DEEPEST_FOLDER:
+    deepest = min(_DEEPEST_FOLDER, max(account.path.count("/") + account.path.count("\\") for account in accounts) - root.count("/"))
+    while depth < deepest:
         deeper = _grouped(accounts, depth + 1, root)
         if len(deeper) > limit:
             break
