@@ -64,12 +64,12 @@ def find_gaps(findings: Findings) -> tuple[Gap, ...]:
         *_coverage_gaps(findings.coverage, findings.rules),
         *_refused_bytes(findings.accounts),
         *_doubtful_files(findings.accounts),
-        *_unexplained(findings),
         *_switches(findings.rules, findings.leads, findings.switches),
         *_synthetic(findings.rules),
         *_odd_records(findings.accounts),
         *_doubtful_leads(findings.leads),
     ]
+    found += _unexplained(findings, explained=not all(gap.is_caution for gap in found))
     ordered = sorted(found, key=lambda gap: gap.is_caution)
     return tuple(replace(gap, id=f"G-{place}") for place, gap in enumerate(ordered, start=1))
 
@@ -184,13 +184,14 @@ def _doubtful_files(accounts: Sequence[Account]) -> Iterable[Gap]:
         )
 
 
-def _unexplained(findings: Findings) -> Iterable[Gap]:
+def _unexplained(findings: Findings, *, explained: bool) -> Iterable[Gap]:
+    """Yield what the values say without saying why; `explained` when other gaps account for an incomplete run."""
     refused = sum(account.byte_counts.get(ByteClass.REFUSED, 0) for account in findings.accounts)
     is_named = any(account.refusals or account.refusals_left_out for account in findings.accounts)
     if refused and not is_named:
         yield Gap(kind="bytes refused", what=f"{byte_size(refused)} were refused and the accounts give no reason.")
     for run in findings.runs:
-        if run.outcome != "complete" and not run.gaps and not run.refused_rules:
+        if run.outcome != "complete" and not explained and not run.gaps and not run.refused_rules:
             yield Gap(kind="run incomplete", what=f"Run {run.id} calls itself {run.outcome} and names no reason.", remedy="Run again.")
     if not findings.runs:
         yield Gap(kind="no run", what="No run stands behind this report: nothing was asked.", remedy="Run rules over logs first.")

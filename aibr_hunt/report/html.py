@@ -19,6 +19,7 @@ _VALUE = Markup('<span class="v">{}</span>')
 _NAME = Markup('<span class="k">{}</span>')
 _NOTHING = Markup('<span class="none">\u2014</span>')
 _NAME_CHARACTERS = 80
+_SENTENCE_CHARACTERS = 2000
 _LEVEL_SIGNS = {"critical": "\u25c6", "high": "\u25b2", "medium": "\u25a0", "low": "\u25cf", "informational": "\u25bc", "other": "\u271a"}
 
 
@@ -77,8 +78,8 @@ def _safe_text(text: str, limit: int = 0) -> str:
 
 
 def _finalize(value: object) -> object:
-    """Make every printed text visible, so that no template can forget to: autoescaping then does the rest."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else visible(value)
+    """Make every printed text visible and bounded, so that no template can forget to: autoescaping then does the rest."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else _safe_text(value, _SENTENCE_CHARACTERS)
 
 
 def _badge(level: str) -> Markup:

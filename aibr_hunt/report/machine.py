@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.resources import files
 
 from aibr_hunt.model.event import Account, ByteClass, Json
@@ -123,14 +123,12 @@ def _plain(value: object) -> Json:
             return [_plain(member) for member in value]
         case datetime():
             return utc_text(value)
-        case timedelta():
-            return value.total_seconds()
         case Window():
             return _window(value)
         case Mapping():
             return {str(name): _plain(member) for name, member in value.items()}
         case _:
-            raise TypeError(type(value))
+            raise AssertionError(type(value))  # a member of a value that this module has not been told of
 
 
 def _window(window: Window) -> _Form:

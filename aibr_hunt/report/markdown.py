@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aibr_hunt.model.event import ByteClass
-from aibr_hunt.model.text import for_markdown, for_markdown_prose
+from aibr_hunt.model.text import for_markdown, for_markdown_prose, shorten
 from aibr_hunt.report import words
 from aibr_hunt.report.findings import Findings
 from aibr_hunt.report.page import BYTE_CLASS_TEXT, Page, build_page
 
+_SENTENCE_CHARACTERS = 2000
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
@@ -58,7 +59,7 @@ def _heading(lead_id: str) -> Markup:
 
 def _finalize(value: object) -> object:
     """Escape every printed text that no filter has marked as done, so that no template can forget to."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else for_markdown_prose(value)
+    return value if isinstance(value, Markup) or not isinstance(value, str) else for_markdown_prose(shorten(value, _SENTENCE_CHARACTERS))
 
 
 @cache

@@ -158,8 +158,9 @@ def _draw_marks(axes: Axes, plot: Plot) -> None:
         points.set_urls([f"{_MARK_PLACEHOLDER}{place}-" for place, _ in chosen])
     for mark in plot.marks:
         if len(mark.lead_ids) > 1:
+            above = (0.0, math.sqrt(_mark_area(mark, most)) / 2 + 2.5)
             axes.annotate(
-                f"{len(mark.lead_ids)}", (mark.at_s, mark.lane), xytext=(0, math.sqrt(_mark_area(mark, most)) / 2 + 2.5), textcoords="offset points",
+                f"{len(mark.lead_ids)}", (mark.at_s, mark.lane), xytext=above, textcoords="offset points",
                 ha="center", fontsize=9, color=_FAINT, zorder=4,
             )  # fmt: skip
 

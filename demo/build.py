@@ -1,0 +1,110 @@
+# ruff: noqa: INP001 - a script that is started by its path
+"""Writes the demo's logs and what must be found in them: `python demo/build.py [folder]`.
+
+Nothing here is real: the clouds, the people and the stories are made up, every identifier and address is a reserved one, and
+every record says `synthetic`. The same bytes come out on every machine, but for the packing of gzip files, which depends on
+the library that packs them: a file whose content is already there is left as it is.
+
+The leads of expected.json are written down where the events are planted. No rule and no matcher has a part in it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from pathlib import Path
+
+from synthetic import aws_everyday, aws_files, aws_near, aws_stories, azure, azure_script, gcp, gcp_script
+from synthetic.aws import Trail
+from synthetic.planned import Files, Planned, Record, expected_leads
+
+AWS, GCP, AZURE = "aws", "gcp", "azure"
+# A file that somebody copied by hand before the rest was fetched: the same bytes a second time, and no lead in them.
+COPIED = "gcp/cloudaudit.googleapis.com/activity/2026/01/14/11-00-00_11-59-59_S0.json"
+COPY = "gcp/copied-by-hand/11-00-00_11-59-59_S0.json"
+
+
+def aws_logs() -> tuple[Files, list[Planned]]:
+    """Return CloudTrail's files and the events behind them."""
+    trail = Trail()
+    aws_everyday.play_days(trail)
+    aws_near.play_near_misses(trail)
+    aws_stories.play_ordinary_use(trail)
+    aws_stories.play_model_theft(trail)
+    aws_stories.play_stolen_key(trail)
+    aws_stories.play_planned_work(trail)
+    events = [event for event in trail.events if aws_files.is_recorded(event)]
+    return aws_files.files_of(events), events
+
+
+def gcp_logs() -> tuple[Files, list[Planned]]:
+    """Return the files of the audit log sink and the events behind them."""
+    sink = gcp.Sink()
+    gcp_script.play_days(sink)
+    gcp_script.play_stolen_account(sink)
+    events = [event for event in sink.events if gcp_script.is_exported(event)]
+    return gcp.files_of(events), events
+
+
+def azure_logs() -> tuple[Files, list[Planned]]:
+    """Return the blobs of the activity log's export, the portal's CSV, and the events behind them."""
+    activity = azure.Activity()
+    azure_script.play_days(activity)
+    azure_script.play_tampering(activity)
+    azure_script.play_planned_work(activity)
+    table, rows = azure.portal_export(azure_script.sandbox_rows())
+    return {**azure.files_of(activity.events), "QueryResult-sandbox-20260119.csv": table}, [*activity.events, *rows]
+
+
+def build() -> tuple[Files, Record]:
+    """Return every file of the logs by path, and what is expected of them."""
+    files: Files = {}
+    events: list[Planned] = []
+    for cloud, (found, planned) in ((AWS, aws_logs()), (GCP, gcp_logs()), (AZURE, azure_logs())):
+        files |= {f"{cloud}/{path}": content for path, content in found.items()}
+        events += planned
+    files[COPY] = files[COPIED]
+    [cut] = [path for path, content in files.items() if path.endswith(".gz") and not _is_whole(content)]
+    expected: Record = {
+        "about": "Synthetic. What was planted in demo/logs, written by demo/build.py where it was planted.",
+        "files": len(files),
+        "events": len(events),
+        "cut_off": cut,
+        "copy": [COPIED, COPY],
+        "leads": expected_leads(events),
+    }
+    return files, expected
+
+
+def write(folder: Path) -> None:
+    """Leave logs/ and expected.json in the folder as they are to be, and nothing else in logs/."""
+    files, expected = build()
+    logs = folder / "logs"
+    for path in sorted(logs.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(logs).as_posix() not in files:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    for name, content in files.items():
+        path = logs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or unpacked(path.name, path.read_bytes()) != unpacked(path.name, content):
+            path.write_bytes(content)
+    text = json.dumps(expected, indent=1, ensure_ascii=False) + "\n"
+    (folder / "expected.json").write_bytes(text.encode())
+
+
+def unpacked(name: str, content: bytes) -> bytes:
+    """Return what a file says; of one that is cut off, what can still be read."""
+    return zlib.decompressobj(31).decompress(content) if name.endswith(".gz") else content
+
+
+def _is_whole(content: bytes) -> bool:
+    reader = zlib.decompressobj(31)
+    reader.decompress(content)
+    return reader.eof
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent)

@@ -1,0 +1,241 @@
+"""What was planted in AWS: a model that is stolen, a key that is stolen, and two pieces of honest work that speak against it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from synthetic.aws import (
+    APPS,
+    ARTIFACTS,
+    BOTO,
+    CLI,
+    DROP,
+    HOME,
+    ML,
+    STRANGER,
+    Actor,
+    Call,
+    Trail,
+    in_console,
+    person,
+    refused,
+    s3_object,
+    session,
+)
+from synthetic.aws_everyday import DEPLOY, DEVELOPER, ML_DEPLOY, PIPELINE, RESPONDER, presigned, read, run_model
+from synthetic.aws_near import (
+    AT_APPS,
+    AT_ML,
+    IAM_APPS,
+    IAM_ML,
+    STRONG,
+    access_key,
+    guardrail,
+    invocation_logging,
+    model_access,
+    model_group_policy,
+    selectors,
+    transform,
+)
+from synthetic.dice import Dice, at, later
+from synthetic.planned import Plant, Record
+
+THEFT: Final = "sagemaker_model_theft"
+JACKING: Final = "stolen_key_llmjacking"
+PLANNED_WORK: Final = "planned_work"
+
+# The trail of the ML account leaves reads out between these two times, and so do our files.
+NARROWED: Final = at("12 03:22:10")
+WIDENED: Final = at("12 08:14:55")
+CAUGHT: Final = at("16 07:31:12")
+
+THIEF_ADDRESS: Final = "198.51.100.23"
+JACKER_ADDRESS: Final = "198.51.100.77"
+BUYER_ADDRESSES: Final = ("203.0.113.14", "203.0.113.88", "203.0.113.201")
+LARGE: Final = "example.large-model-v1:0"
+# Whoever calls chooses this text; a page that shows it must not run it.
+HOSTILE_AGENT: Final = "<script>alert('synthetic')</script> python-requests/2.32.3"
+
+KEY_HOLDER: Final = person(ML, "svc-notebooks", "AKIAIOSFODNN7EXAMPLE", THIEF_ADDRESS)
+INTRUDER: Final = session(ML, "data-science", "svc", THIEF_ADDRESS, CLI)
+JACKED: Final = person(APPS, "ml-batch", "AKIAI44QH8DHBEXAMPLE", JACKER_ADDRESS, "python-requests/2.32.3")
+
+
+def _plant(story: str, *rules: str, deliveries: int = 1, **conflict: str) -> Plant:
+    return Plant(rules=rules, story=story, deliveries=deliveries, conflict=conflict)
+
+
+def play_ordinary_use(trail: Trail) -> None:
+    """What the two keys were made for, from their own addresses, until somebody switches them off."""
+    dice = Dice("aws ordinary use")
+    notebooks, batch = replace(KEY_HOLDER, address="192.0.2.93", agent=BOTO), replace(JACKED, address="192.0.2.94", agent=BOTO)
+    for _ in range(110):
+        moment = dice.any_time()
+        name = dice.pick(("DescribeTrainingJob", "ListTrainingJobs", "ListModelPackages", "DescribeEndpoint"))
+        if moment < WIDENED:
+            trail.add(moment, AT_ML, notebooks, read("sagemaker", name))
+        if moment < CAUGHT:
+            trail.add(moment, AT_APPS, batch, s3_object("GetObject", "example-apps-synthetic", f"batches/in-{dice.below(999):03d}.json"))
+
+
+def play_model_theft(trail: Trail) -> None:
+    """Sunday night: a notebook key opens a workspace, weights are read, shared, and the trail is narrowed."""
+    quiet = Plant(story=THEFT, deliveries=1)
+    for moment, call in (
+        ("11 22:41:03", read("sts", "GetCallerIdentity")),
+        ("11 22:43:37", read("sagemaker", "ListDomains")),
+        ("11 22:44:02", read("sagemaker", "ListUserProfiles", domainIdEquals="d-synthetic01")),
+        ("11 22:52:19", refused(presigned(Dice("theft 1")))),
+        ("12 01:09:48", read("iam", "ListAccessKeys")),
+    ):
+        trail.add(at(moment), IAM_ML if call.service == "iam" else AT_ML, KEY_HOLDER, call, quiet)
+    link = presigned(Dice("theft 2"))
+    door = "aws_sagemaker_presigned_url_long_term_key"
+    trail.add(at("12 01:12:40"), AT_ML, KEY_HOLDER, link, _plant(THEFT, door, deliveries=2))
+    trail.add(at("12 01:29:05"), AT_ML, KEY_HOLDER, replace(link, name="CreatePresignedNotebookInstanceUrl"), _plant(THEFT, door))
+    for moment, name in (
+        ("12 01:41:11", "ListModelPackageGroups"),
+        ("12 01:41:50", "ListModelPackages"),
+        ("12 01:43:26", "DescribeModelPackage"),
+    ):
+        trail.add(at(moment), AT_ML, INTRUDER, read("sagemaker", name, modelPackageGroupName="fraud-scoring-synthetic"), quiet)
+    _read_weights(trail)
+    shared = model_group_policy("PutModelPackageGroupPolicy", f"arn:aws:iam::{STRANGER}:root")
+    trail.add(at("12 02:47:31"), AT_ML, INTRUDER, shared, _plant(THEFT, "aws_sagemaker_model_package_group_shared", deliveries=2))
+    _cover_and_come_back(trail)
+
+
+def _read_weights(trail: Trail) -> None:
+    rule = "aws_s3_model_artifact_read_outside_sagemaker"
+    keys = (
+        "run-071/output/model.tar.gz",
+        "run-071/weights/model-00001.safetensors",
+        "run-071/weights/model-00002.safetensors",
+        "run-071/export/model.onnx",
+        "run-064/checkpoints/epoch-12.ckpt",
+        "run-064/output/model.tar.gz",
+    )
+    begin = at("12 02:03:14")
+    for number, key in enumerate(keys):
+        moment = later(begin, 187 * number)
+        forged = {"sourceIPAddress": "192.0.2.20"} if number == 2 else {}
+        plant = Plant(rules=(rule,), story=THEFT, deliveries=(2, 1, 2, 1, 3, 1)[number], conflict=forged)
+        trail.add(moment, AT_ML, INTRUDER, s3_object("GetObject", ARTIFACTS, f"fraud/{key}"), plant)
+    trail.add(
+        later(begin, 1200),
+        AT_ML,
+        INTRUDER,
+        s3_object("GetObject", ARTIFACTS, "fraud/run-071/config.json"),
+        Plant(story=THEFT, deliveries=1),
+    )
+    copied = s3_object("CopyObject", DROP, "in/model.tar.gz", more={"x-amz-copy-source": f"{ARTIFACTS}/fraud/run-071/output/model.tar.gz"})
+    trail.add(later(begin, 1500), AT_ML, INTRUDER, copied, _plant(THEFT, rule))
+
+
+def _cover_and_come_back(trail: Trail) -> None:
+    """The trail loses its reads; what is written after that still shows."""
+    quiet = Plant(story=THEFT, deliveries=1)
+    stop = Call(service="cloudtrail", name="StopLogging", request={"name": "synthetic-all-regions"})
+    trail.add(at("12 03:20:31"), AT_ML, INTRUDER, refused(stop), quiet)
+    narrowed = selectors("PutEventSelectors", kind="WriteOnly")
+    trail.add(NARROWED, AT_ML, INTRUDER, narrowed, _plant(THEFT, "aws_cloudtrail_trail_stopped_or_narrowed"))
+    bulk = transform("score-all-synthetic", f"s3://{DROP}/answers")
+    trail.add(at("12 03:31:45"), AT_ML, INTRUDER, bulk, _plant(THEFT, "aws_sagemaker_transform_output_elsewhere", deliveries=2))
+    spare = "aws_iam_access_key_created_for_other_user"
+    trail.add(at("12 03:44:02"), IAM_ML, INTRUDER, access_key("backup-agent"), _plant(THEFT, spare))
+    trail.add(WIDENED, AT_ML, ML_DEPLOY, selectors("PutEventSelectors"), quiet)
+    switched_off = Call(service="iam", name="UpdateAccessKey", request={"userName": "svc-notebooks", "status": "Inactive"})
+    trail.add(later(WIDENED, 600), IAM_ML, ML_DEPLOY, switched_off, quiet)
+
+
+def play_stolen_key(trail: Trail) -> None:
+    """Wednesday to Friday: a batch key is tried, opens models, puts out the logs, and is sold on."""
+    _try_the_key(trail)
+    opened = "aws_bedrock_model_access_enabled"
+    for moment, name in (
+        ("15 20:10:02", "PutUseCaseForModelAccess"),
+        ("15 20:11:19", "CreateFoundationModelAgreement"),
+        ("15 20:12:54", "PutFoundationModelEntitlement"),
+    ):
+        trail.add(at(moment), AT_APPS, JACKED, model_access(name), _plant(JACKING, opened))
+    removed = invocation_logging("DeleteModelInvocationLoggingConfiguration")
+    trail.add(at("15 20:38:40"), AT_APPS, JACKED, removed, _plant(JACKING, "aws_bedrock_invocation_logging_removed", deliveries=2))
+    _take_filters_away(trail)
+    trail.add(at("15 22:05:51"), IAM_APPS, JACKED, access_key("reporting"), _plant(JACKING, "aws_iam_access_key_created_for_other_user"))
+    _sell_on(trail)
+    quiet = Plant(story=JACKING, deliveries=1)
+    off = Call(service="iam", name="UpdateAccessKey", request={"userName": "ml-batch", "status": "Inactive"})
+    trail.add(CAUGHT, IAM_APPS, RESPONDER, off, quiet)
+    back = invocation_logging("PutModelInvocationLoggingConfiguration", textDataDeliveryEnabled=True)
+    trail.add(at("16 07:40:00"), AT_APPS, DEPLOY, back, quiet)
+
+
+def _try_the_key(trail: Trail) -> None:
+    quiet = Plant(story=JACKING, deliveries=1)
+    for moment, name in (
+        ("14 19:02:11", "GetCallerIdentity"),
+        ("14 19:02:48", "ListFoundationModels"),
+        ("14 19:03:20", "ListInferenceProfiles"),
+    ):
+        trail.add(at(moment), AT_APPS, JACKED, read("sts" if "Caller" in name else "bedrock", name), quiet)
+    errors = ("AccessDeniedException", "ValidationException", "ResourceNotFoundException", "AccessDenied")
+    regions = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1")
+    for number in range(8):
+        tried = replace(
+            run_model(("InvokeModel", "Converse")[number % 2], LARGE), error=errors[number % 4], message="Not for this account."
+        )
+        plant = _plant(JACKING, "aws_bedrock_model_probe", deliveries=2 if number == 5 else 1)
+        trail.add(later(at("14 19:05:07"), 41 * number), (APPS, regions[number // 2]), JACKED, tried, plant)
+    throttled = replace(run_model("InvokeModel", LARGE), error="ThrottlingException", message="Too many requests.")
+    trail.add(at("14 19:11:30"), AT_APPS, JACKED, throttled, quiet)
+
+
+def _take_filters_away(trail: Trail) -> None:
+    trail.add(at("15 20:44:09"), AT_APPS, JACKED, refused(guardrail("DeleteGuardrail")), Plant(story=JACKING, deliveries=1))
+    faint: tuple[Record, ...] = ({**STRONG[0], "inputStrength": "LOW", "outputStrength": "NONE"}, *STRONG[1:])
+    trail.add(at("15 20:55:02"), AT_APPS, JACKED, guardrail("UpdateGuardrail", faint), _plant(JACKING, "aws_bedrock_guardrail_weakened"))
+    bare = Call(service="bedrock", name="UpdateGuardrail", request={"guardrailIdentifier": "synthetic0gr2", "topicPolicyConfig": {}})
+    trail.add(at("15 20:58:40"), AT_APPS, JACKED, bare, _plant(JACKING, "aws_bedrock_guardrail_weakened"))
+    trail.add(
+        at("15 23:41:30"), AT_APPS, JACKED, guardrail("DeleteGuardrail"), _plant(JACKING, "aws_bedrock_guardrail_deleted", deliveries=2)
+    )
+
+
+def _sell_on(trail: Trail) -> None:
+    """The night's runs: the key from its buyers' addresses, and a long-term API key of its own."""
+    dice = Dice("aws story jacking")
+    rule = "aws_bedrock_invoked_with_long_term_key"
+    moment = at("15 21:15:33")
+    for number in range(26):
+        moment = later(moment, 60 + dice.below(1500))
+        agent = HOSTILE_AGENT if number == 4 else JACKED.agent
+        buyer = replace(JACKED, address=dice.pick((JACKER_ADDRESS, *BUYER_ADDRESSES)), agent=agent)
+        name = dice.pick(("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"))
+        where = (APPS, dice.weighted(((3, "us-east-1"), (1, "us-west-2"))))
+        trail.add(moment, where, buyer, run_model(name, LARGE), _plant(JACKING, rule, deliveries=2 if number % 9 == 8 else 1))
+    made = Call(
+        service="iam",
+        name="CreateServiceSpecificCredential",
+        request={"userName": "BedrockAPIKey-ex4m", "serviceName": "bedrock.amazonaws.com"},
+    )
+    trail.add(at("15 22:20:18"), IAM_APPS, JACKED, made, Plant(story=JACKING, deliveries=1))
+    for number in range(3):
+        bearer = replace(run_model("Converse", LARGE), more={"additionalEventData": {"callWithBearerToken": True}})
+        trail.add(at(f"15 22:3{number}:44"), AT_APPS, _api_key_holder(), bearer, _plant(JACKING, rule))
+
+
+def _api_key_holder() -> Actor:
+    actor = person(APPS, "BedrockAPIKey-ex4m", "", BUYER_ADDRESSES[0], "curl/8.9.1")
+    return replace(actor, identity={name: value for name, value in actor.identity.items() if name != "accessKeyId"})
+
+
+def play_planned_work(trail: Trail) -> None:
+    """Two things that rules find and that were planned: they speak for the rival explanations."""
+    release = model_group_policy("PutModelPackageGroupPolicy", f"arn:aws:iam::{APPS}:root")
+    by_pipeline = "aws_sagemaker_model_package_group_shared_by_pipeline"
+    trail.add(at("08 10:02:17"), (ML, HOME), PIPELINE, release, _plant(PLANNED_WORK, by_pipeline))
+    opened = "aws_bedrock_model_access_enabled_in_console"
+    trail.add(
+        at("09 13:20:44"), AT_APPS, in_console(DEVELOPER), model_access("PutFoundationModelEntitlement"), _plant(PLANNED_WORK, opened)
+    )

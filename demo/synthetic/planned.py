@@ -1,0 +1,129 @@
+"""What is written into a log, and what a rule is to find in it: decided here, before any rule is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Record = dict[str, Any]
+Files = dict[str, bytes]
+
+_ODD: int = 0x5DEECE66D
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """What is planted with an event.
+
+    Attributes:
+        rules: Names of the rules that are to find it; empty for an event that no rule may find.
+        story: To which story it belongs.
+        deliveries: How often the cloud delivers it; 0 leaves that to chance.
+        conflict: Members that differ in the last delivery, by dotted name.
+    """
+
+    rules: tuple[str, ...] = ()
+    story: str = "everyday"
+    deliveries: int = 0
+    conflict: Mapping[str, str] = field(default_factory=dict)
+
+
+EVERYDAY = Plant()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One event before it is delivered.
+
+    Attributes:
+        time: When it happened.
+        place: By what deliveries are told apart (account and region, log, subscription).
+        record: The event as the cloud writes it.
+        source: Name of the log source that will read it.
+        identity: The parts of its identity; empty when the cloud gives it none.
+        label: Members by which a reader tells it apart: `time`, `action`, `resource`, `principal`.
+    """
+
+    time: datetime
+    place: tuple[str, ...]
+    record: Record
+    source: str
+    identity: tuple[str, ...]
+    label: Mapping[str, str]
+    plant: Plant = EVERYDAY
+
+
+class Ids:
+    """Identifiers of the reserved form 00000000-0000-4000-8000-…, each one once, in no order that tells a story.
+
+    Args:
+        first: Offset that keeps one cloud's identifiers apart from another's.
+    """
+
+    def __init__(self, first: int) -> None:
+        """Begin at the offset."""
+        self._next = first
+
+    def number(self) -> int:
+        """Return the next number of 48 bits."""
+        self._next += 1
+        return (self._next * _ODD) & 0xFFFFFFFFFFFF
+
+    def guid(self) -> str:
+        """Return the next identifier."""
+        return f"00000000-0000-4000-8000-{self.number():012x}"
+
+
+def line_of(record: Record) -> bytes:
+    """Return a record as a line of JSON, without the line's end."""
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def lines_of(records: Iterable[Record]) -> bytes:
+    """Return records as JSON lines."""
+    return b"".join(line_of(record) + b"\n" for record in records)
+
+
+def altered(record: Record, changes: Mapping[str, str]) -> Record:
+    """Return a copy of the record in which the named members say something else."""
+    copy: Record = json.loads(json.dumps(record))
+    for path, value in changes.items():
+        *way, last = path.split(".")
+        inner = copy
+        for name in way:
+            inner = inner[name]
+        inner[last] = value
+    return copy
+
+
+def deliveries_of(event: Planned, *, repeated: int) -> Iterator[Record]:
+    """Yield the record once for each delivery.
+
+    Args:
+        event: What is delivered.
+        repeated: How often chance would have it delivered; what was planted says so itself.
+    """
+    times = event.plant.deliveries or (1 if event.plant.rules else repeated)
+    for number in range(times):
+        is_last = number == times - 1
+        yield altered(event.record, event.plant.conflict) if is_last and event.plant.conflict else event.record
+
+
+def expected_leads(events: Iterable[Planned]) -> list[Record]:
+    """Return what was planted as the leads that must come out, sorted by time."""
+    return [
+        {
+            "rule": rule,
+            "story": event.plant.story,
+            "source": event.source,
+            "identity": list(event.identity) or None,
+            **event.label,
+            "deliveries": event.plant.deliveries or 1,
+            "conflict": bool(event.plant.conflict),
+        }
+        for event in sorted(events, key=lambda each: (each.time, each.identity))
+        for rule in event.plant.rules
+    ]
