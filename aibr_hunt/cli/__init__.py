@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from aibr_hunt.cli.main import cli
@@ -13,6 +14,9 @@ def main() -> None:
     """Run the command line and leave with its exit code (docs/record.md section 7)."""
     from aibr_hunt.cli.output import run_guarded
 
+    for stream in (sys.stdout, sys.stderr):  # a sign that the output cannot show must not end a command half-way
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run_guarded(cli))
 
 

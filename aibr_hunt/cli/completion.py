@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from aibr_hunt.cli.main import cli
-from aibr_hunt.cli.output import Exit, say
+from aibr_hunt.cli.output import Exit, say_verbatim
 
 
 @click.command("completion", epilog='Example: eval "$(aibr-hunt completion bash)"')
@@ -15,5 +15,5 @@ def command(shell: str) -> int:
     """Print the completion script of your SHELL."""
     script = get_completion_class(shell)
     if script is not None:
-        say(script(cli, {}, "aibr-hunt", "_AIBR_HUNT_COMPLETE").source())
+        say_verbatim(script(cli, {}, "aibr-hunt", "_AIBR_HUNT_COMPLETE").source())
     return int(Exit.NOTHING_FOUND)

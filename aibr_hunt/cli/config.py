@@ -6,7 +6,7 @@ import click
 
 from aibr_hunt.cli.output import Exit, say_json, say_table
 from aibr_hunt.cli.parts import json_option
-from aibr_hunt.cli.settings import SETTINGS, Settings
+from aibr_hunt.cli.settings import SETTINGS, Settings, Value
 
 
 @click.group("config")
@@ -23,6 +23,10 @@ def show(settings: Settings, *, as_json: bool) -> int:
         for name, chosen in settings.chosen.items():
             say_json({"name": name, "value": chosen.value, "origin": chosen.origin, "what": SETTINGS[name].what})
         return int(Exit.NOTHING_FOUND)
-    rows = [(name, str(chosen.value), chosen.origin, SETTINGS[name].what) for name, chosen in settings.chosen.items()]
+    rows = [(name, _shown(chosen.value), chosen.origin, SETTINGS[name].what) for name, chosen in settings.chosen.items()]
     say_table(("setting", "value", "from", "what it is"), rows, show_all=True)
     return int(Exit.NOTHING_FOUND)
+
+
+def _shown(value: Value) -> str:
+    return (" ".join(value) if isinstance(value, list) else str(value)) or "-"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from aibr_hunt.cli.output import Exit, say, say_json, say_table
-from aibr_hunt.cli.parts import all_option, json_option, window_text
-from aibr_hunt.cli.running import opened_ledger
+from aibr_hunt.cli.output import Exit, counted, say, say_json, say_table
+from aibr_hunt.cli.parts import all_option, json_option, opened_ledger, window_text
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import UsageError
 from aibr_hunt.model.lead import CoverageState
@@ -37,5 +36,5 @@ def command(settings: Settings, *, run_id: str, as_json: bool, show_all: bool) -
         cells = [(names.get(row.rule_id, row.rule_id), row.source, window_text(row.window), row.state.value, row.cause) for row in rows]
         cells.sort(key=lambda row: (row[3] == CoverageState.SETTLED.value, row[0]))
         say_table(("rule", "source", "window", "state", "cause"), cells, show_all=show_all)
-        say(f"{len(rows)} rows of run {chosen}, {unsettled} not settled")
+        say(f"{counted(len(rows), 'row')} of run {chosen}, {unsettled} not settled")
     return int(Exit.INCOMPLETE if unsettled else Exit.NOTHING_FOUND)

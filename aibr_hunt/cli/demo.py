@@ -7,13 +7,10 @@ from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.output import Exit, say
-from aibr_hunt.cli.parts import library_of
-from aibr_hunt.cli.running import Wanted, opened_ledger, run_corpus, tell_outcome
+from aibr_hunt.cli.output import Exit, counted, say
+from aibr_hunt.cli.parts import library_of, opened_ledger
 from aibr_hunt.cli.settings import Chosen, Settings
-from aibr_hunt.content.hunts import load_hunts
 from aibr_hunt.content.shipped import shipped_root
-from aibr_hunt.ledger.values import LeadFilter
 
 
 @click.command("demo", epilog="Example: aibr-hunt demo --out ./demo-report")
@@ -30,12 +27,17 @@ def command(settings: Settings, *, out: Path) -> int:
 
     The logs are made up and marked so. The ledger of the demo lies in a temporary folder unless --home names one.
     """
+    from aibr_hunt.cli.reporting import write_report
+    from aibr_hunt.cli.running import Wanted, run_corpus, tell_outcome
+    from aibr_hunt.content.hunts import load_hunts
+    from aibr_hunt.ledger import LeadFilter
+
     library = library_of(settings)
     logs = shipped_root() / "demo" / "logs"
     if settings.chosen["home"].origin == "default":
         settings.chosen["home"] = Chosen(value=tempfile.mkdtemp(prefix="aibr-hunt-demo-"), origin="demo")
     wanted = Wanted(
-        rules=("shipped:",), logs=(logs,), processes=settings.processes, label="the built-in rules over the synthetic logs of the demo"
+        rules=("shipped:",), logs=(logs,), processes=settings.processes, label="all built-in rules over the synthetic logs of the demo"
     )
     corpus = library.load_rules(wanted.rules)
     hunts = load_hunts(library.folders("hunts"), catalogue=library.catalogue)
@@ -44,11 +46,9 @@ def command(settings: Settings, *, out: Path) -> int:
         run_id = outcome.record.run.id
         leads = ledger.leads(LeadFilter(run_id=run_id))
         tell_outcome(settings, wanted, outcome, leads)
-        from aibr_hunt.cli.reporting import write_report
-
         paths = write_report(settings, library, ledger, (run_id,), folder=out, hunts=hunts)
         verified = ledger.verify()
-    say(f"Evidence record: {'clean' if verified.is_clean else 'NOT CLEAN'}, {verified.records} records, head {verified.head[:16]}")
+    say(f"Evidence: {'clean' if verified.is_clean else 'NOT CLEAN'}, {counted(verified.records, 'record')}, head {verified.head[:16]}")
     for path in paths:
         say(f"Report: {path.resolve()}")
     say("These logs are synthetic. On your own: aibr-hunt run shipped:aws --logs PATH")

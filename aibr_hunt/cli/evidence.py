@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.output import Exit, say, say_json
-from aibr_hunt.cli.parts import json_option
-from aibr_hunt.cli.running import opened_ledger
+from aibr_hunt.cli.output import Exit, say, say_json, say_verbatim
+from aibr_hunt.cli.parts import json_option, opened_ledger
 from aibr_hunt.cli.settings import Settings
-from aibr_hunt.model.text import for_terminal
 
 
 @click.group("evidence")
@@ -36,7 +34,7 @@ def verify(settings: Settings, checkpoint: Path | None, *, as_json: bool) -> int
         say_json({"clean": result.is_clean, **{name: getattr(result, name) for name in names}, "faults": faults})
     else:
         for fault in result.faults:
-            say(f"FAULT {for_terminal(fault.where)}: {for_terminal(fault.what)}")
+            say(f"FAULT {fault.where}: {fault.what}")
         if result.faults_left_out:
             say(f"… and {result.faults_left_out} more")
         verdict = "clean" if result.is_clean else f"{len(result.faults) + result.faults_left_out} faults"
@@ -50,5 +48,5 @@ def verify(settings: Settings, checkpoint: Path | None, *, as_json: bool) -> int
 def checkpoint_of(settings: Settings) -> int:
     """Print the head of the chain as JSON, to be kept where the ledger's owner cannot change it."""
     with opened_ledger(settings, create=False) as ledger:
-        say(ledger.checkpoint())
+        say_verbatim(ledger.checkpoint())
     return int(Exit.NOTHING_FOUND)

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.output import Exit, complain, gravest, say, say_json, say_table
-from aibr_hunt.cli.parts import json_option, library_of, window_options
-from aibr_hunt.cli.running import Wanted, code_of, opened_ledger, run_corpus, say_unless, tell_outcome
+from aibr_hunt.cli.output import Exit, say, say_json, say_table
+from aibr_hunt.cli.parts import fail_on_option, hunt_path, json_option, library_of, logs_option, window_options
 from aibr_hunt.cli.settings import Settings
-from aibr_hunt.content.hunts import load_hunt, load_hunts, unknown_rules
 from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.errors import ContentErrors
-from aibr_hunt.hunt.run import Outcome
-from aibr_hunt.hunt.suppression import judge
-from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.hunt import Hunt
-from aibr_hunt.model.lead import Lead
-from aibr_hunt.model.text import for_terminal
 
 
 @click.group("hunt")
@@ -33,6 +25,8 @@ def command() -> None:
 @click.pass_obj
 def list_hunts(settings: Settings, *, as_json: bool) -> int:
     """List the hunts."""
+    from aibr_hunt.content.hunts import load_hunts
+
     library = library_of(settings)
     hunts = load_hunts(library.folders("hunts"), catalogue=library.catalogue)
     if as_json:
@@ -50,9 +44,13 @@ def list_hunts(settings: Settings, *, as_json: bool) -> int:
 @click.pass_obj
 def show_hunt(settings: Settings, name: str) -> int:
     """Show one hunt: hypothesis, rivals, what each observation would say, what it needs."""
+    from aibr_hunt.content.hunts import load_hunt
+
     library = library_of(settings)
-    hunt = load_hunt(library.resolve(name, "hunts"), catalogue=library.catalogue)
+    path = hunt_path(library, name, kind="hunt")
+    hunt = load_hunt(path, catalogue=library.catalogue)
     say(f"{hunt.name}: {hunt.hypothesis}")
+    say(f"  file       {library.shown(path)}")
     for label, text in (("actor", hunt.actor), ("behaviour", hunt.behaviour), ("location", hunt.location), ("evidence", hunt.evidence)):
         if text:
             say(f"  {label:<10} {text}")
@@ -70,13 +68,12 @@ def show_hunt(settings: Settings, name: str) -> int:
 
 @command.command("run", epilog="Example: aibr-hunt hunt run shipped:sagemaker_model_theft --logs ./AWSLogs --report ./case-7")
 @click.argument("name")
-@click.option(
-    "--logs", "logs", multiple=True, required=True, type=click.Path(path_type=Path), help="A log file or a folder of them (repeatable)."
-)
+@logs_option
 @click.option("--source", help="Log source of the files. Default: recognised.")
 @window_options
 @click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
 @click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
+@fail_on_option
 @json_option
 @click.pass_obj
 def run_hunt(
@@ -90,14 +87,18 @@ def run_hunt(
     last: str | None,
     report: Path | None,
     processes: int | None,
+    fail_on: str | None,
     as_json: bool,
 ) -> int:
     """Run the rules of a hunt over log files and say what speaks for and against its hypothesis.
 
     Files are looked at whole unless --from, --to or --last say otherwise; the hunt's own window is for live sources.
     """
+    from aibr_hunt.cli.running import Wanted, execute
+    from aibr_hunt.content.hunts import load_hunt
+
     library = library_of(settings)
-    hunt = load_hunt(library.resolve(name, "hunts"), catalogue=library.catalogue)
+    hunt = load_hunt(hunt_path(library, name, kind="hunt"), catalogue=library.catalogue)
     corpus = rules_of_hunt(hunt, library)
     label = f"hunt {hunt.name} over {' '.join(str(path) for path in logs)}"
     wanted = Wanted(
@@ -109,20 +110,10 @@ def run_hunt(
         as_json=as_json,
         kind="hunt",
         label=label,
+        report=report,
+        hunt=hunt,
     )
-    with opened_ledger(settings) as ledger:
-        outcome = run_corpus(settings, wanted, library, corpus, ledger)
-        run_id = outcome.record.run.id
-        leads = ledger.leads(LeadFilter(run_id=run_id, include_suppressed=True), judge=judge)
-        tell_outcome(settings, wanted, outcome, leads)
-        if not as_json:
-            _argue(hunt, outcome, leads)
-        if report is not None:
-            from aibr_hunt.cli.reporting import write_report
-
-            for path in write_report(settings, library, ledger, (run_id,), folder=report, hunts=(hunt,)):
-                say_unless(wanted, f"Report: {path}")
-    return int(gravest([code_of(outcome, leads)]))
+    return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))
 
 
 def rules_of_hunt(hunt: Hunt, library: Library) -> Corpus:
@@ -131,21 +122,11 @@ def rules_of_hunt(hunt: Hunt, library: Library) -> Corpus:
     Raises:
         ContentErrors: A named rule does not exist.
     """
+    from aibr_hunt.content.hunts import unknown_rules
+
     every = library.load_all()
     missing = unknown_rules(hunt, {key for rule in every.rules for key in (rule.id, rule.name)})
     if missing:
         raise ContentErrors(missing)
     named = {name for each in hunt.expect for name in each.rules}
     return replace(every, rules=tuple(rule for rule in every.rules if {rule.id, rule.name} & named), refused=())
-
-
-def _argue(hunt: Hunt, outcome: Outcome, leads: Sequence[Lead]) -> None:
-    from aibr_hunt.report import observe_hunt
-    from aibr_hunt.report.hypotheses import argue
-
-    argument = argue(observe_hunt(hunt, rules=outcome.record.rules, leads=leads, coverage=outcome.record.coverage))
-    say()
-    say(for_terminal(f"Hypothesis: {hunt.hypothesis}"))
-    for standing in argument.standings:
-        say(for_terminal(f"  {standing.key}: {standing.verdict}"))
-    complain("An argument from logs, not a proof: read the leads.")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.output import Exit, say, say_json, say_table
-from aibr_hunt.cli.parts import all_option, json_option, window_of, window_options
-from aibr_hunt.cli.running import LEAD_HEADERS, actor_of, lead_cells, lead_row, now, opened_ledger
+from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
+from aibr_hunt.cli.output import Exit, ascii_json, counted, say, say_json, say_table, say_verbatim
+from aibr_hunt.cli.parts import actor_of, all_option, json_option, now, opened_ledger, window_of, window_options
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import UsageError
-from aibr_hunt.hunt.suppression import judge
-from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.lead import Lead, TriageState
-from aibr_hunt.model.text import for_terminal
 
 _STATES = [state.value for state in TriageState]
 
@@ -52,6 +48,9 @@ def list_leads(
     show_all: bool,
 ) -> int:
     """List leads by event time."""
+    from aibr_hunt.hunt.suppression import judge
+    from aibr_hunt.ledger import LeadFilter
+
     window = window_of(since, until, last, now=now())
     wanted = LeadFilter(
         run_id=run_id,
@@ -83,6 +82,8 @@ def list_leads(
 @click.pass_obj
 def show_lead(settings: Settings, lead_id: str, *, as_json: bool) -> int:
     """Show one lead (the beginning of its id is enough): event, evidence, what was done with it."""
+    from aibr_hunt.hunt.suppression import judge
+
     with opened_ledger(settings, create=False) as ledger:
         lead = ledger.lead(lead_id, judge=judge)
         ledger.append_act("view", lead.id, actor=actor_of(settings))
@@ -93,13 +94,13 @@ def show_lead(settings: Settings, lead_id: str, *, as_json: bool) -> int:
         return int(Exit.NOTHING_FOUND)
     _say_lead(settings, lead)
     for act in acts:
-        say(f"  {act.at:%Y-%m-%dT%H:%M:%SZ}  {for_terminal(act.kind)} by {for_terminal(act.actor)} (evidence record {act.sequence})")
+        say(f"  {act.at:%Y-%m-%dT%H:%M:%SZ}  {act.kind} by {act.actor} (evidence record {act.sequence})")
     return int(Exit.NOTHING_FOUND)
 
 
 def _say_lead(settings: Settings, lead: Lead) -> None:
     when = "untimed" if lead.time is None else lead.time.astimezone(settings.zone).isoformat()
-    say(f"{lead.id}  {lead.level}  {for_terminal(lead.rule_title)}")
+    say(f"{lead.id}  {lead.level}  {lead.rule_title}")
     techniques = ", ".join(f"{each.id} {each.name} [{each.framework} {each.version}]" for each in lead.techniques)
     rows = (
         ("rule", f"{lead.rule_name} {lead.rule_id}"),
@@ -117,17 +118,17 @@ def _say_lead(settings: Settings, lead: Lead) -> None:
         ("suppressed by", lead.suppressed_by or "nothing"),
     )
     for name, value in rows:
-        say(f"  {name:<14}{for_terminal(value)}")
+        say(f"  {name:<14}{value}")
     for number, sighting in enumerate(lead.sightings, start=1):
         conflict = " CONFLICT: same identity, other content" if sighting.is_conflict else ""
         say(f"  delivery {number}{conflict}")
-        say(f"    {for_terminal(sighting.path)} record {sighting.ordinal}, bytes {sighting.offset:,}+{sighting.length:,}")
+        say(f"    {sighting.path} record {sighting.ordinal}, bytes {sighting.offset:,}+{sighting.length:,}")
         say(f"    file sha256 {sighting.file_digest}")
         say(f"    raw sha256 {sighting.raw_digest}, canonical sha256 {sighting.canonical_digest}")
         say(f"    rule text {sighting.rule_digest}, meaning {sighting.meaning_digest}, run {sighting.run_id}")
     say("  event")
-    for line in json.dumps(lead.event_value, ensure_ascii=True, indent=2).splitlines():
-        say(f"    {line}")
+    for line in ascii_json(lead.event_value, indent=2).splitlines():
+        say_verbatim(f"    {line}")
     say("  acts")
 
 
@@ -158,6 +159,8 @@ def triage_lead(settings: Settings, lead_id: str, state: str, note: str) -> int:
 @click.pass_obj
 def export_leads(settings: Settings, out: Path, run_id: str, form: str) -> int:
     """Write leads to the file OUT, suppressed ones included and named as such."""
+    from aibr_hunt.hunt.suppression import judge
+    from aibr_hunt.ledger import LeadFilter
     from aibr_hunt.report.exports import leads_csv, leads_jsonl
 
     with opened_ledger(settings, create=False) as ledger:
@@ -170,5 +173,5 @@ def export_leads(settings: Settings, out: Path, run_id: str, form: str) -> int:
         ledger.append_act(
             "export", run_id or "all leads", actor=actor_of(settings), detail={"format": form, "leads": len(leads), "file": str(out)}
         )
-    say(f"{len(leads)} leads: {out}")
+    say(f"{counted(len(leads), 'lead')}: {out}")
     return int(Exit.NOTHING_FOUND)

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from aibr_hunt.cli.output import Exit, say, say_json
-from aibr_hunt.cli.parts import json_option
-from aibr_hunt.cli.running import actor_of, opened_ledger
+from aibr_hunt.cli.parts import actor_of, json_option, opened_ledger
 from aibr_hunt.cli.settings import Settings
 
 

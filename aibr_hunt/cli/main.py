@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,8 @@ from typing import Final
 import click
 
 from aibr_hunt import __version__
-from aibr_hunt.cli.settings import Settings
+from aibr_hunt.cli.output import leave_quietly
+from aibr_hunt.cli.settings import LOG_LEVELS, Settings
 
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("demo", "Run the main job on bundled synthetic logs, and write a report."),
@@ -32,11 +35,11 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed: help and errors stay fast."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Return the command names in the order of work."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         """Return a command by name, imported now; None when there is none."""
         if cmd_name not in _COMMANDS:
             return None
@@ -44,10 +47,26 @@ class LazyGroup(click.Group):
         command = module.command
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader of its output that goes away (`| head`) ends it quietly."""
+        try:
+            code: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return leave_quietly()
+        return code
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the commands from the table, so that help imports none of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+def _say_version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    """Print the version, and the one of the parser: the two lines of pySigma read a few rules differently."""
+    if value and not ctx.resilient_parsing:
+        click.echo(f"{__version__} (pySigma {importlib.metadata.version('pysigma')})")
+        ctx.exit()
 
 
 @click.group(
@@ -55,8 +74,10 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: aibr-hunt run shipped:aws --logs ./cloudtrail/ --out leads.jsonl",
 )
-@click.version_option(__version__, "--version", message="%(version)s", callback=None)
-@click.option("--home", type=click.Path(path_type=Path), help="Folder of ledger, vault and cache (default: the platform's data folder).")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Show the version and exit.")
+@click.option(
+    "--home", type=click.Path(path_type=Path), help="Folder of the ledger, evidence included (default: the platform's data folder)."
+)
 @click.option(
     "--content",
     "content",
@@ -65,7 +86,7 @@ class LazyGroup(click.Group):
     help="A folder of your own with rules/, hunts/, mappings/ (repeatable).",
 )
 @click.option("--tz", help="Time zone for display only, such as Europe/Vienna (default: UTC).")
-@click.option("--log-level", type=click.Choice(("error", "warning", "info", "debug")), help="How much is told on standard error.")
+@click.option("--log-level", type=click.Choice(LOG_LEVELS), help="How much is told on standard error (default: warning).")
 @click.pass_context
 def cli(ctx: click.Context, home: Path | None, content: tuple[Path, ...], tz: str | None, log_level: str | None) -> None:
     """Hunt for breaches of AI systems in cloud logs.

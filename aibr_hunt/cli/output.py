@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
 import click
 
-from aibr_hunt.errors import AibrError, ContentError, ContentErrors, EngineError, LedgerError, UsageError
+from aibr_hunt.cli.settings import LOG_LEVELS, Settings
+from aibr_hunt.errors import AibrError, EngineError, LedgerError
 from aibr_hunt.model.text import for_terminal
 
 LIST_ROWS: Final = 50
@@ -47,42 +48,81 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None = None) 
         error.show()
         return int(Exit.USER_MISTAKE)
     except AibrError as error:
-        complain(str(error))
+        complain_lines(str(error))
         return int(_code_of(error))
-    except BrokenPipeError:  # the reader of our output has gone: `aibr-hunt leads list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(Exit.NOTHING_FOUND)
+    except OSError as error:
+        complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
+        return int(Exit.USER_MISTAKE if isinstance(error, _USERS_OWN) else Exit.FAILURE)
     return int(result) if isinstance(result, int) else int(Exit.NOTHING_FOUND)
 
 
+# A path that cannot be what it was named for is the user's to mend; a full or broken disk is not.
+_USERS_OWN: Final = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
 def _code_of(error: AibrError) -> Exit:
-    if isinstance(error, EngineError | LedgerError):
-        return Exit.FAILURE
-    if isinstance(error, UsageError | ContentError | ContentErrors):
-        return Exit.USER_MISTAKE
-    return Exit.USER_MISTAKE
+    return Exit.FAILURE if isinstance(error, EngineError | LedgerError) else Exit.USER_MISTAKE
 
 
-def complain(message: str) -> None:
-    """Print a message on standard error, made safe for a terminal line by line."""
+def leave_quietly() -> int:
+    """Let nothing more be written, as the reader of our output has gone (`aibr-hunt leads list | head`); return the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(Exit.NOTHING_FOUND)
+
+
+def complain(message: str, *, level: str = "error") -> None:
+    """Print one line on standard error, made safe for a terminal, unless --log-level asks for less.
+
+    Args:
+        message: The line. Text of others in it can neither act on the terminal nor begin a line of its own.
+        level: One of LOG_LEVELS.
+    """
+    if _is_told(level):
+        click.echo(for_terminal(message), err=True)
+
+
+def complain_lines(message: str, *, level: str = "error") -> None:
+    """Print a text of our own that has lines on standard error, each made safe for a terminal."""
     for line in message.splitlines() or [""]:
-        click.echo(for_terminal(line), err=True)
+        complain(line, level=level)
+
+
+def _is_told(level: str) -> bool:
+    context = click.get_current_context(silent=True)
+    wanted = context.find_object(Settings) if context is not None else None
+    return wanted is None or LOG_LEVELS.index(level) <= LOG_LEVELS.index(wanted.text("log_level"))
 
 
 def say(line: str = "") -> None:
-    """Print a line of our own words on standard output; log fields in it must have been made safe."""
-    click.echo(line)
+    """Print a line on standard output, made safe for a terminal."""
+    click.echo(for_terminal(line))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 file`, `2,000 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def say_verbatim(text: str) -> None:
+    """Print a text of our own as it is: a script, JSON without anything but ASCII."""
+    click.echo(text)
+
+
+def ascii_json(value: object, *, indent: int | None = None) -> str:
+    """Return JSON of printable ASCII only, so that no log field can act on a terminal."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(value, ensure_ascii=True, indent=indent, separators=separators, default=str).replace("\x7f", r"\u007f")
 
 
 def say_json(row: Mapping[str, object]) -> None:
-    """Print one JSON line: ASCII only, so that no log field can act on a terminal."""
-    click.echo(json.dumps(row, ensure_ascii=True, separators=(",", ":"), default=str))
+    """Print one JSON line."""
+    say_verbatim(ascii_json(row))
 
 
 def say_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, show_all: bool = False, right: frozenset[int] = frozenset()
 ) -> None:
-    """Print a plain table; more than 50 rows are cut on a terminal, and the last line says so.
+    """Print a plain table; on a terminal, more than 50 rows are cut and the last line says so.
 
     Args:
         headers: One a column.
@@ -100,9 +140,8 @@ def say_table(
             for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ).rstrip()
 
-    say(line(headers))
-    for row in safe:
-        say(line(row))
+    for row in (headers, *safe):
+        click.echo(line(row))
     if len(shown) < len(rows):
         say(f"{len(shown)} of {len(rows)} shown, --all for the rest")
 
@@ -110,6 +149,3 @@ def say_table(
 def progress_wanted() -> bool:
     """True when progress may be drawn: standard error is a terminal."""
     return sys.stderr.isatty()
-
-
-Teller = Callable[[str], None]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import getpass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from aibr_hunt.cli.output import complain
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.cache import RuleCache
 from aibr_hunt.content.library import Library
-from aibr_hunt.errors import UsageError
+from aibr_hunt.content.shipped import PREFIX
+from aibr_hunt.errors import AibrError, UsageError
 from aibr_hunt.meaning.scalar import time_of
-from aibr_hunt.model.window import Window
+from aibr_hunt.model.window import Window, utc_text
+
+if TYPE_CHECKING:
+    from aibr_hunt.ledger import Ledger
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -21,6 +29,29 @@ F = TypeVar("F", bound=Callable[..., object])
 def library_of(settings: Settings) -> Library:
     """Return the content in force."""
     return Library(settings.content, cache=RuleCache(settings.cache))
+
+
+def hunt_path(library: Library, name: str, *, kind: str) -> Path:
+    """Return the file of a hunt or sweep: a path that exists, a `shipped:…` name, or a name as the list shows it.
+
+    Args:
+        library: The content in force.
+        name: As the user wrote it.
+        kind: `hunt` or `sweep`.
+
+    Raises:
+        UsageError: There is no such thing.
+    """
+    inner = ("sweeps",) if kind == "sweep" else ()
+    if Path(name).is_file():
+        return Path(name)
+    is_shipped = name.startswith(PREFIX)
+    stem = name.removeprefix(PREFIX).removeprefix("sweeps/").removesuffix(".yml")
+    folders = [library.roots[0].joinpath("hunts", *inner)] if is_shipped else reversed(library.folders("hunts", *inner))
+    found = [path for folder in folders if "/" not in stem and (path := folder / f"{stem}.yml").is_file()]
+    if not found:
+        raise UsageError(f"There is no {kind} {name}.", hint=f"`aibr-hunt {kind} list` shows what there is; a path to a file will do too.")
+    return found[0]
 
 
 def json_option(function: F) -> F:
@@ -38,6 +69,21 @@ def window_options(function: F) -> F:
     function = click.option("--last", "last", help="The time up to now, such as P14D, 14d or 36h.")(function)
     function = click.option("--to", "until", help="End, not included: RFC 3339 with offset, or a date (UTC day).")(function)
     return click.option("--from", "since", help="Start, included: RFC 3339 with offset, or a date (UTC day).")(function)
+
+
+def fail_on_option(function: F) -> F:
+    """Add `--fail-on`."""
+    return click.option("--fail-on", "fail_on", help="Outcomes that set the exit code: all, none, or a list of findings, incomplete.")(
+        function
+    )
+
+
+def logs_option(function: F) -> F:
+    """Add `--logs`."""
+    kind = click.Path(path_type=Path)
+    return click.option("--logs", "logs", multiple=True, required=True, type=kind, help="A log file or a folder of them (repeatable).")(
+        function
+    )
 
 
 def window_of(since: str | None, until: str | None, last: str | None, *, now: datetime) -> Window:
@@ -90,6 +136,53 @@ def duration_of(text: str) -> timedelta:
 
 def window_text(window: Window) -> str:
     """Return a window as one phrase."""
-    start = "the beginning" if window.start is None else window.start.strftime("%Y-%m-%dT%H:%M:%SZ")
-    end = "the end" if window.end is None else window.end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if window.start is None and window.end is None:
+        return "all times"
+    start = "the beginning" if window.start is None else moment_text(window.start)
+    end = "the end" if window.end is None else moment_text(window.end)
     return f"[{start}, {end})"
+
+
+def moment_text(moment: datetime) -> str:
+    """Return `moment` (aware) in UTC, with decimals only where there are any."""
+    return utc_text(moment).replace(".000000Z", "Z")
+
+
+def tell_refused(refused: Iterable[tuple[str, AibrError]]) -> None:
+    """Name each refused rule on standard error as `<path or id>: <reason>`, a line for every reason."""
+    for shown, error in refused:
+        for line in str(error).splitlines():
+            rest = line.removeprefix(f"{shown}:")
+            number, colon, reason = rest.partition(":")
+            is_placed = rest != line and bool(colon) and number.isdecimal()
+            complain(f"{shown}: line {number}:{reason}" if is_placed else f"{shown}: {rest.strip()}", level="warning")
+
+
+def now() -> datetime:
+    """Return the present as aware UTC."""
+    return datetime.now(tz=UTC)
+
+
+@contextmanager
+def opened_ledger(settings: Settings, *, create: bool = True) -> Iterator[Ledger]:
+    """Give the ledger below --home; a person who has to wait is told why.
+
+    Raises:
+        LedgerError: It cannot be opened.
+        UsageError: It does not exist and is not to be made.
+    """
+    from aibr_hunt.ledger import Ledger
+
+    with Ledger.open(settings.home, clock=now, create=create, tell=complain) as ledger:
+        yield ledger
+
+
+def actor_of(settings: Settings) -> str:
+    """Return who acts, as the evidence record names it."""
+    named = settings.text("actor")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without a login name
+        return "unknown"

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from aibr_hunt.cli.output import Exit, say
-from aibr_hunt.cli.parts import library_of
-from aibr_hunt.cli.running import opened_ledger
+from aibr_hunt.cli.parts import hunt_path, library_of, opened_ledger
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import UsageError
 
@@ -29,7 +28,7 @@ def command(settings: Settings, runs: tuple[str, ...], out: Path, hunts: tuple[s
         last = ledger.last_run_id()
         if not runs and last is None:
             raise UsageError("No run is on record.", hint="Start with `aibr-hunt run` or `aibr-hunt demo`.")
-        told = [load_hunt(library.resolve(name, "hunts"), catalogue=library.catalogue) for name in hunts]
+        told = [load_hunt(hunt_path(library, name, kind="hunt"), catalogue=library.catalogue) for name in hunts]
         for path in write_report(settings, library, ledger, runs or (last or "",), folder=out, hunts=told, forms=forms or tuple(FORMS)):
             say(f"Report: {path}")
     return int(Exit.NOTHING_FOUND)

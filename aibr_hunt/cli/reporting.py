@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aibr_hunt import __version__
-from aibr_hunt.cli.running import actor_of, now
+from aibr_hunt.cli.parts import actor_of, now
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Library
 from aibr_hunt.content.mappings import switches_of
@@ -17,7 +17,7 @@ from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.hunt import Hunt
 from aibr_hunt.model.lead import Lead, RuleRow
 from aibr_hunt.model.window import Window
-from aibr_hunt.report import Findings, observe_hunt, render_html, render_json, render_markdown
+from aibr_hunt.report import Findings, Tactic, observe_hunt, render_html, render_json, render_markdown
 
 FORMS = {"html": render_html, "md": render_markdown, "json": render_json}
 
@@ -42,7 +42,7 @@ def findings_of(
     starts = [run.window.start for run in runs]
     ends = [run.window.end for run in runs]
     return Findings(
-        title=title or (hunts[0].title or hunts[0].hypothesis if hunts else runs[0].asked),
+        title=title or (hunts[0].title or hunts[0].hypothesis if len(hunts) == 1 else runs[0].asked),
         made_at=now(),
         made_by=actor_of(settings),
         tool_version=__version__,
@@ -57,7 +57,7 @@ def findings_of(
         coverage=coverage,
         pulses=tuple(pulse for run_id in run_ids for pulse in ledger.pulses(run_id)),
         hunts=told,
-        tactics=library.catalogue.tactics,
+        tactics=tuple(Tactic(framework=each.framework, id=each.id, name=each.name, order=each.order) for each in library.catalogue.tactics),
         switches=tuple(switches_of(library.mappings).values()),
     )
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import click
 
-from aibr_hunt.cli.output import Exit, complain, say, say_json, say_table
-from aibr_hunt.cli.parts import all_option, json_option, library_of
+from aibr_hunt.cli.output import Exit, complain, counted, say, say_json, say_table
+from aibr_hunt.cli.parts import all_option, json_option, library_of, tell_refused
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import AibrError, UsageError
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.rule import Rule
+from aibr_hunt.model.text import for_terminal
 
 DEFAULT_RULES: Final = ("shipped:",)
 
@@ -25,13 +27,6 @@ DEFAULT_RULES: Final = ("shipped:",)
 @click.group("rules")
 def command() -> None:
     """List, show, check, test, start and match rules."""
-
-
-def _refusals(refused: tuple[tuple[str, AibrError], ...]) -> None:
-    for shown, error in refused:
-        text = str(error)
-        for line in text.splitlines():
-            complain(f"{shown}: {line.removeprefix(shown).removeprefix(':').strip()}" if line.startswith(shown) else f"{shown}: {line}")
 
 
 @command.command("list", epilog="Example: aibr-hunt rules list shipped:aws --json")
@@ -42,7 +37,7 @@ def _refusals(refused: tuple[tuple[str, AibrError], ...]) -> None:
 def list_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool, show_all: bool) -> int:
     """List the rules below NAMES (files, folders, shipped:…; default: all built-in ones)."""
     corpus = library_of(settings).load_rules(names or DEFAULT_RULES)
-    _refusals(corpus.refused)
+    tell_refused(corpus.refused)
     if as_json:
         for rule in corpus.rules:
             row = {"id": rule.id, "name": rule.name, "title": rule.title, "level": rule.level, "status": rule.status, "path": rule.path}
@@ -68,7 +63,7 @@ def show_rule(settings: Settings, name: str, *, as_json: bool) -> int:
 
     library = library_of(settings)
     corpus = library.load_rules([name])
-    _refusals(corpus.refused)
+    tell_refused(corpus.refused)
     for rule in corpus.rules:
         mapping = library.mapping_for(rule.logsource)
         need = need_of(rule.predicate, binder_of(mapping))
@@ -120,10 +115,12 @@ def test_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> 
             )
             continue
         for failure in result.failures:
-            say(f"FAIL {result.rule} {failure.case}: {failure.what}")
+            for line in failure.what.splitlines():
+                say(f"FAIL {result.rule}{' ' if failure.case else ''}{failure.case}: {line}")
     if not as_json:
         cases = sum(result.cases for result in results)
-        say(f"{len(results)} rules, {cases} cases, {failures} failed, {time.perf_counter() - started:.1f} s")
+        failed = f"{failures:,} failed, {time.perf_counter() - started:.1f} s"
+        say(f"{counted(len(results), 'rule')}, {counted(cases, 'case')}, {failed}")
     return int(Exit.FINDINGS if failures else Exit.NOTHING_FOUND)
 
 
@@ -148,19 +145,21 @@ def check_rules(settings: Settings, names: tuple[str, ...], *, scores: bool, as_
             say_json({"rule": name, "findings": shown, "mutation_score": None if score is None else round(score.value, 4)})
             continue
         for finding in findings:
-            say(f"{'ERROR' if finding.is_error else 'advice'} {name} [{finding.check}] {finding.what}")
+            for line in finding.what.splitlines():
+                say(f"{'ERROR' if finding.is_error else 'advice'} {name} [{finding.check}] {line}")
         if scores and score is not None:
             say(f"score {score.value:.3f} ({score.killed} of {score.total}) {name}")
     if not as_json:
-        say(f"{rules} rules, {errors} errors, {advice} pieces of advice; mutants noticed: {killed} of {total}")
+        found = f"{counted(errors, 'error')}, {counted(advice, 'piece')} of advice"
+        say(f"{counted(rules, 'rule')}, {found}; mutants noticed: {killed:,} of {total:,}")
     return int(Exit.FINDINGS if errors else Exit.NOTHING_FOUND)
 
 
 @command.command("match", epilog="Example: aibr-hunt rules match rule.yml events.jsonl")
-@click.argument("rules", type=click.Path(exists=True, path_type=Path))
+@click.argument("rules")
 @click.argument("events", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
-def match_rules(settings: Settings, rules: Path, events: Path) -> int:
+def match_rules(settings: Settings, rules: str, events: Path) -> int:
     """Match RULES against the JSON lines of EVENTS, fields taken as written, whatever the rules' log sources.
 
     For one rule file: `line<TAB>true|false` for each event. For a folder: `rule id<TAB>line` for each match. A rule or a
@@ -168,33 +167,44 @@ def match_rules(settings: Settings, rules: Path, events: Path) -> int:
     """
     from aibr_hunt.meaning.match import compile_rules
 
-    corpus = library_of(settings).load_rules([str(rules)])
-    _refusals(corpus.refused)
-    usable: list[Rule] = []
-    was_refused = bool(corpus.refused)
-    for rule in corpus.rules:
-        try:
-            compile_rules([rule], None)
-        except AibrError as error:
-            was_refused = True
-            complain(f"{rule.id}: {error}")
-        else:
-            usable.append(rule)
+    library = library_of(settings)
+    corpus = library.load_rules([rules])
+    usable, refused = _usable(corpus.rules)
+    refused = (*corpus.refused, *refused)
+    tell_refused(refused)
     ruleset = compile_rules(usable, None)
-    is_one = rules.is_file() and len(corpus.rules) + len(corpus.refused) == 1
+    is_one = library.resolve(rules).is_file() and len(corpus.rules) + len(corpus.refused) == 1
+    ids = [for_terminal(rule.id) for rule in usable]
+    is_whole = not refused
     write = sys.stdout.write
     for number, value in _events(events):
         if isinstance(value, UsageError):
-            was_refused = True
-            complain(str(value))
+            is_whole = False
+            complain(str(value), level="warning")
             continue
         matched = ruleset.match(value)
         if is_one and usable:
             write(f"{number}\t{'true' if matched else 'false'}\n")
         elif not is_one:
             for index in matched:
-                write(f"{usable[index].id}\t{number}\n")
-    return int(Exit.USER_MISTAKE if was_refused else Exit.NOTHING_FOUND)
+                write(f"{ids[index]}\t{number}\n")
+    return int(Exit.NOTHING_FOUND if is_whole else Exit.USER_MISTAKE)
+
+
+def _usable(rules: Sequence[Rule]) -> tuple[list[Rule], tuple[tuple[str, AibrError], ...]]:
+    """Return the rules that can be compiled on fields as written, and id and error of the others."""
+    from aibr_hunt.meaning.match import compile_rules
+
+    usable: list[Rule] = []
+    refused: list[tuple[str, AibrError]] = []
+    for rule in rules:
+        try:
+            compile_rules([rule], None)
+        except AibrError as error:
+            refused.append((rule.id, error))
+        else:
+            usable.append(rule)
+    return usable, tuple(refused)
 
 
 def _events(path: Path) -> Iterator[tuple[int, Json | UsageError]]:
@@ -203,7 +213,7 @@ def _events(path: Path) -> Iterator[tuple[int, Json | UsageError]]:
 
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            text = line.strip(b" \t\r\n\xef\xbb\xbf") if number == 1 else line.strip(b" \t\r\n")
+            text = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip(b" \t\r\n")
             if not text:
                 continue
             try:
@@ -222,8 +232,9 @@ def new_rule(path: Path, logsource: str, title: str) -> int:
     """Start a rule and its file of cases at PATH."""
     from aibr_hunt.cli.skeletons import cases_skeleton, rule_skeleton
 
-    if path.suffix != ".yml":
-        raise UsageError(f"{path} does not end in .yml.", hint="Name the rule's file, such as rules/aws/s3/aws_s3_dataset_deleted.yml.")
+    path = path if path.suffix else path.with_name(f"{path.name}.yml")
+    if path.suffix not in {".yml", ".yaml"} or path.name.endswith((".tests.yml", ".tests.yaml")):
+        raise UsageError(f"{path} is no name of a rule file.", hint="Name it like rules/aws/s3/aws_s3_dataset_deleted.yml.")
     tests = path.with_name(f"{path.stem}.tests.yaml")
     for file in (path, tests):
         if file.exists():

@@ -6,17 +6,13 @@ from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.output import Exit
-from aibr_hunt.cli.parts import json_option, window_options
-from aibr_hunt.cli.running import Wanted, execute
+from aibr_hunt.cli.parts import fail_on_option, json_option, library_of, logs_option, window_options
 from aibr_hunt.cli.settings import Settings
 
 
 @click.command("run", epilog="Example: aibr-hunt run shipped:aws --logs ./AWSLogs --from 2026-01-01 --to 2026-02-01 --out leads.jsonl")
 @click.argument("rules", nargs=-1, required=True)
-@click.option(
-    "--logs", "logs", multiple=True, required=True, type=click.Path(path_type=Path), help="A log file or a folder of them (repeatable)."
-)
+@logs_option
 @click.option("--source", help="Log source of the files (a mapping's name or product/service); `as-written` for none. Default: recognised.")
 @window_options
 @click.option("--strict", is_flag=True, help="Parse every record and count repeated keys.")
@@ -31,7 +27,7 @@ from aibr_hunt.cli.settings import Settings
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the run's leads there, as JSON lines.")
 @click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
 @click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
-@click.option("--fail-on", help="Outcomes that set the exit code: all, or a list of findings, incomplete.")
+@fail_on_option
 @json_option
 @click.pass_obj
 def command(
@@ -53,6 +49,8 @@ def command(
     as_json: bool,
 ) -> int:
     """Run RULES (files, folders or shipped:…) over log files, record leads with their evidence, and say what was not seen."""
+    from aibr_hunt.cli.running import Wanted, execute
+
     wanted = Wanted(
         rules=rules,
         logs=logs,
@@ -60,20 +58,11 @@ def command(
         times=(since, until, last),
         is_strict=strict,
         use_sieve=not no_sieve,
-        filters=filters,
         out=out,
         report=report,
         processes=processes or settings.processes,
         as_json=as_json,
     )
-    code = execute(settings, wanted)
-    return int(_chosen(code, fail_on or settings.text("fail_on")))
-
-
-def _chosen(code: Exit, fail_on: str) -> Exit:
-    """Return the exit code, outcomes that the user does not want to fail on counted as nothing found."""
-    names = {each.strip() for each in fail_on.split(",")}
-    if "all" in names or code in {Exit.FAILURE, Exit.USER_MISTAKE, Exit.NOTHING_FOUND}:
-        return code
-    wanted = {"findings": Exit.FINDINGS, "incomplete": Exit.INCOMPLETE}
-    return code if code in {wanted[name] for name in names if name in wanted} else Exit.NOTHING_FOUND
+    library = library_of(settings)
+    corpus = library.load_rules(rules, filters=filters)
+    return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))

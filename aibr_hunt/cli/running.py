@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import getpass
+import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from aibr_hunt.cli.output import Exit, complain, gravest, progress_wanted, say, say_json, say_table
-from aibr_hunt.cli.parts import library_of, window_of, window_text
+from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
+from aibr_hunt.cli.output import Exit, complain, counted, gravest, progress_wanted, say, say_json, say_table
+from aibr_hunt.cli.parts import actor_of, now, opened_ledger, tell_refused, window_of, window_text
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Corpus, Library
+from aibr_hunt.content.shipped import PREFIX
 from aibr_hunt.engines.files import FileResult, Scope
 from aibr_hunt.engines.program import AS_WRITTEN, Options
 from aibr_hunt.errors import UsageError
 from aibr_hunt.hunt.run import Outcome, Request, run_files
+from aibr_hunt.hunt.suppression import judge
 from aibr_hunt.ledger import Ledger
 from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.event import ByteClass
+from aibr_hunt.model.hunt import Hunt
 from aibr_hunt.model.lead import CoverageState, Lead
 from aibr_hunt.model.mapping import Mapping
 
 # Leads printed after a run; the ledger, --out and the report hold all of them.
 SHOWN_LEADS = 20
+# Lines of what was not seen; the report holds all of them.
+SHOWN_GAPS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,7 @@ class Wanted:
     Attributes:
         times: --from, --to and --last as given.
         kind: `files`, `hunt` or `sweep`. `label`: what was asked, for people; empty names rules and inputs.
+        hunt: The hunt that asks; its hypothesis is argued from the leads.
     """
 
     rules: Sequence[str]
@@ -43,71 +50,58 @@ class Wanted:
     times: tuple[str | None, str | None, str | None] = (None, None, None)
     is_strict: bool = False
     use_sieve: bool = True
-    filters: Sequence[Path] = ()
     out: Path | None = None
     report: Path | None = None
     processes: int = 1
     as_json: bool = False
     kind: str = "files"
     label: str = ""
+    hunt: Hunt | None = None
 
 
-def now() -> datetime:
-    """Return the present as aware UTC."""
-    return datetime.now(tz=UTC)
-
-
-@contextmanager
-def opened_ledger(settings: Settings, *, create: bool = True) -> Iterator[Ledger]:
-    """Give the ledger below --home; a person who has to wait is told why.
+def execute(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus) -> Exit:
+    """Run, record, tell and export; return how it ended.
 
     Raises:
-        LedgerError: It cannot be opened.
-        UsageError: It does not exist and is not to be made.
+        UsageError: An option cannot be; nothing was run.
     """
-    with Ledger.open(settings.home, clock=now, create=create, tell=complain) as ledger:
-        yield ledger
-
-
-def actor_of(settings: Settings) -> str:
-    """Return who acts, as the evidence record names it."""
-    named = settings.text("actor")
-    if named:
-        return named
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without a login name
-        return "unknown"
-
-
-def execute(settings: Settings, wanted: Wanted) -> Exit:
-    """Run, record, tell and export; return how it ended."""
-    library = library_of(settings)
-    corpus = library.load_rules(wanted.rules, filters=wanted.filters)
+    _check_paths(wanted)
     with opened_ledger(settings) as ledger:
         outcome = run_corpus(settings, wanted, library, corpus, ledger)
-        leads = ledger.leads(LeadFilter(run_id=outcome.record.run.id, include_suppressed=True))
+        run_id = outcome.record.run.id
+        leads = ledger.leads(LeadFilter(run_id=run_id, include_suppressed=True), judge=judge)
         tell_outcome(settings, wanted, outcome, leads)
         if wanted.out is not None:
             from aibr_hunt.report.exports import leads_jsonl
 
-            wanted.out.write_text(leads_jsonl(leads), encoding="utf-8")
+            wanted.out.write_text(leads_jsonl(leads), encoding="utf-8", newline="")
             say_unless(wanted, f"Leads: {wanted.out}")
         if wanted.report is not None:
             from aibr_hunt.cli.reporting import write_report
 
-            for path in write_report(settings, library, ledger, (outcome.record.run.id,), folder=wanted.report):
+            hunts = () if wanted.hunt is None else (wanted.hunt,)
+            for path in write_report(settings, library, ledger, (run_id,), folder=wanted.report, hunts=hunts):
                 say_unless(wanted, f"Report: {path}")
-    return code_of(outcome, leads)
+    return code_of(outcome, leads, failing=settings.failing)
+
+
+def _check_paths(wanted: Wanted) -> None:
+    """Refuse paths that cannot be, before an hour of reading shows it."""
+    for path in wanted.logs:
+        if not os.path.lexists(path):
+            raise UsageError(f"There is no log file or folder {path}.", hint="Check the path that --logs names.")
+    if wanted.out is not None and not wanted.out.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {wanted.out.absolute().parent}.", hint="Make it, or name another file with --out.")
 
 
 def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus, ledger: Ledger) -> Outcome:
     """Run loaded rules and return what it came to."""
-    for shown, error in corpus.refused:
-        complain(f"{shown}: {error}" if not str(error).startswith(shown) else str(error))
+    if wanted.as_json:  # for people, the rules that were refused stand among what was not seen
+        tell_refused(corpus.refused)
     mapping, is_as_written = _source(wanted.source, library)
     window = window_of(*wanted.times, now=now())
-    say_unless(wanted, f"Window: {window_text(window)}; {len(corpus.rules)} rules from {', '.join(wanted.rules)}")
+    named = ", ".join("the built-in set" if name == PREFIX else name for name in wanted.rules)
+    say_unless(wanted, f"Asked: {counted(len(corpus.rules), 'rule')} from {named}; window: {window_text(window)}")
     request = Request(
         rules=corpus.rules,
         mapping_of={rule.id: None if is_as_written else library.mapping_for(rule.logsource) for rule in corpus.rules},
@@ -141,9 +135,9 @@ def _source(name: str | None, library: Library) -> tuple[Mapping | None, bool]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[FileResult], None]]:
-    """Give a function that draws progress on standard error; silent when that is no terminal."""
+    """Give a function that draws progress on standard error; without a terminal it tells what --log-level asks for."""
     if not progress_wanted():
-        yield lambda _: None
+        yield _tell_file
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -163,6 +157,14 @@ def _progress() -> Iterator[Callable[[FileResult], None]]:
         yield tell
 
 
+def _tell_file(result: FileResult) -> None:
+    account = result.account
+    records = ", ".join(f"{kind.value} {count:,}" for kind, count in account.record_counts.items())
+    complain(f"{account.path}: {account.format}, {account.source or 'no source'}; records: {records}", level="info")
+    sizes = ", ".join(f"{kind.value} {size:,}" for kind, size in account.byte_counts.items())
+    complain(f"  {account.compression}, {account.encoding}, sha256 {account.digest}; bytes: {sizes}", level="debug")
+
+
 def tell_outcome(settings: Settings, wanted: Wanted, outcome: Outcome, leads: Sequence[Lead]) -> None:
     """Print what a run came to: gaps first, then leads."""
     run = outcome.record.run
@@ -174,15 +176,43 @@ def tell_outcome(settings: Settings, wanted: Wanted, outcome: Outcome, leads: Se
     statistics = run.statistics
     read = int(statistics["content_bytes"])
     parts = ", ".join(f"{name.value} {int(statistics.get(f'bytes_{name.value}', 0)):,}" for name in ByteClass)
-    say(f"Read: {int(statistics['files']):,} files, {read:,} bytes of content = {parts}")
+    say(f"Read: {counted(int(statistics['files']), 'file')}, {read:,} bytes of content = {parts}")
+    copies = sum(bool(account.duplicate_of) for account in outcome.record.accounts)
+    if copies:
+        say(f"Copies: {counted(copies, 'file')} repeated another byte for byte")
     records = ", ".join(
         f"{name.value} {int(statistics.get(f'records_{name.value}', 0)):,}" for name in ByteClass if name is not ByteClass.FRAMING
     )
     say(f"Records: {records}; {statistics['seconds']:.2f} s")
     tell_gaps(outcome)
     tell_rules(outcome)
-    tell_leads(settings, leads)
+    tell_leads(settings, leads, run.id)
+    if wanted.hunt is not None:
+        _argue(wanted.hunt, outcome, leads)
     say(f"Run {run.id} ({run.outcome}), ledger {settings.home}")
+    if leads:
+        say(f"Next: {_program(settings)} leads show {leads[0].id}")
+        say(f"      {_program(settings)} report {run.id} --out FOLDER")
+
+
+def _program(settings: Settings) -> str:
+    """Return how the next command must begin to find the same ledger."""
+    home = settings.chosen["home"]
+    is_given_here = home.origin == "demo" or home.origin.startswith("option")
+    return f"aibr-hunt --home {shlex.quote(str(home.value))}" if is_given_here else "aibr-hunt"
+
+
+def _argue(hunt: Hunt, outcome: Outcome, leads: Sequence[Lead]) -> None:
+    from aibr_hunt.report import observe_hunt
+    from aibr_hunt.report.hypotheses import argue
+
+    argument = argue(observe_hunt(hunt, rules=outcome.record.rules, leads=leads, coverage=outcome.record.coverage))
+    say()
+    say(f"Hypothesis: {hunt.hypothesis}")
+    for standing in argument.standings:
+        say(f"  {standing.key}: {standing.verdict}")
+    say("An argument from logs, not a proof: read the leads.")
+    say()
 
 
 def tell_gaps(outcome: Outcome) -> None:
@@ -199,14 +229,16 @@ def tell_gaps(outcome: Outcome) -> None:
         lines += [f"{account.path}: {note.removeprefix('!').strip()}" for note in account.notes if note.startswith("!")]
     unseen = {row.source: row.cause for row in record.coverage if row.state is not CoverageState.SETTLED}
     lines += [f"{source}: {cause}" for source, cause in sorted(unseen.items())]
-    for noise in record.noise:
-        lines.append(f"noise rule {noise.rule_id}: {noise.events:,} further events kept by identity only")
     if lines:
-        complain(f"Not seen ({len(lines)}):")
-        for line in lines[:30]:
-            complain(f"  {line}")
-        if len(lines) > 30:
-            complain(f"  … and {len(lines) - 30} more; the report names all")
+        complain(f"Not seen ({len(lines)}):", level="warning")
+        for line in lines[:SHOWN_GAPS]:
+            complain(f"  {line}", level="warning")
+        if len(lines) > SHOWN_GAPS:
+            complain(f"  … and {len(lines) - SHOWN_GAPS} more; the report names all", level="warning")
+    names = {rule.id: rule.name for rule in record.rules}
+    for noise in record.noise:
+        what = f"{counted(noise.events, 'further event')} of {noise.considered:,} in {noise.source} kept by identity, without leads"
+        complain(f"Noise rule {names.get(noise.rule_id, noise.rule_id)}: {what}", level="warning")
 
 
 def tell_rules(outcome: Outcome) -> None:
@@ -221,7 +253,7 @@ def tell_rules(outcome: Outcome) -> None:
         say_table(("rule", "level", "events"), rows, show_all=True, right=frozenset((2,)))
 
 
-def tell_leads(settings: Settings, leads: Sequence[Lead]) -> None:
+def tell_leads(settings: Settings, leads: Sequence[Lead], run_id: str) -> None:
     """Print the first leads."""
     say()
     if not leads:
@@ -230,47 +262,7 @@ def tell_leads(settings: Settings, leads: Sequence[Lead]) -> None:
     rows = [lead_cells(settings, lead) for lead in leads[:SHOWN_LEADS]]
     say_table(LEAD_HEADERS, rows, show_all=True)
     if len(leads) > SHOWN_LEADS:
-        say(f"{SHOWN_LEADS} of {len(leads)} leads shown; `aibr-hunt leads list --all` for the rest")
-
-
-LEAD_HEADERS = ("lead", "time", "level", "rule", "who", "from", "what", "on", "seen")
-
-
-def lead_cells(settings: Settings, lead: Lead) -> tuple[str, ...]:
-    """Return a lead as cells of a table, long values shortened."""
-    when = "untimed" if lead.time is None else lead.time.astimezone(settings.zone).strftime("%Y-%m-%d %H:%M:%S")
-    seen = f"{len(lead.sightings)}{' CONFLICT' if lead.has_conflict else ''}"
-    cells = (lead.principal, lead.address, lead.action, lead.resource)
-    return (lead.id, when, lead.level, lead.rule_name, *(_short(cell) for cell in cells), seen)
-
-
-def _short(text: str, size: int = 44) -> str:
-    return text if len(text) <= size else f"…{text[-size + 1 :]}"
-
-
-def lead_row(lead: Lead) -> dict[str, object]:
-    """Return a lead as the row of `--json`."""
-    return {
-        "lead": lead.id,
-        "time": None if lead.time is None else lead.time.isoformat(),
-        "level": lead.level,
-        "rule_id": lead.rule_id,
-        "rule": lead.rule_name,
-        "title": lead.rule_title,
-        "techniques": [each.id for each in lead.techniques],
-        "event": lead.event_key,
-        "source": lead.source,
-        "principal": lead.principal,
-        "address": lead.address,
-        "action": lead.action,
-        "resource": lead.resource,
-        "account": lead.account,
-        "region": lead.region,
-        "sightings": len(lead.sightings),
-        "conflict": lead.has_conflict,
-        "state": lead.state.value,
-        "suppressed_by": lead.suppressed_by,
-    }
+        say(f"{SHOWN_LEADS} of {len(leads)} leads shown; {_program(settings)} leads list --run {run_id} --all for the rest")
 
 
 def outcome_row(outcome: Outcome, leads: Sequence[Lead]) -> dict[str, object]:
@@ -290,18 +282,27 @@ def outcome_row(outcome: Outcome, leads: Sequence[Lead]) -> dict[str, object]:
     }
 
 
-def code_of(outcome: Outcome, leads: Sequence[Lead]) -> Exit:
-    """Return how a run ended (docs/record.md section 7)."""
+def code_of(outcome: Outcome, leads: Sequence[Lead], *, failing: Collection[str]) -> Exit:
+    """Return how a run ended (docs/record.md section 7).
+
+    Args:
+        outcome: The run.
+        leads: Those that it saw, suppressed ones included and named as such.
+        failing: Which of `findings` and `incomplete` count; a refused rule always does.
+    """
     codes = [Exit.NOTHING_FOUND]
-    if any(not lead.suppressed_by for lead in leads):
+    if "findings" in failing and any(not lead.suppressed_by for lead in leads):
         codes.append(Exit.FINDINGS)
     if outcome.record.run.refused_rules:
         codes.append(Exit.USER_MISTAKE)
-    elif not outcome.is_complete:
+    if "incomplete" in failing and not outcome.is_complete:
         codes.append(Exit.INCOMPLETE)
     return gravest(codes)
 
 
 def say_unless(wanted: Wanted, line: str) -> None:
     """Print a line for people; on standard error when standard output is for machines."""
-    complain(line) if wanted.as_json else say(line)
+    if wanted.as_json:
+        complain(line, level="warning")
+    else:
+        say(line)

@@ -16,8 +16,12 @@ import platformdirs
 
 from aibr_hunt.errors import UsageError
 
-Value: TypeAlias = "str | int | bool | list[str]"
+Value: TypeAlias = "str | int | list[str]"
 FILE_NAME: Final = "aibr-hunt.toml"
+# What stands on standard error besides the error that ends a command, from the least to all of it.
+LOG_LEVELS: Final = ("error", "warning", "info", "debug")
+# Outcomes of a run that may set its exit code.
+OUTCOMES: Final = ("findings", "incomplete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +31,14 @@ class Setting:
     Attributes:
         default: Its value when nobody sets it.
         what: What it is, in a sentence.
-        read: Turns a text (from a variable) into its value.
+        read: Turns a text (from a variable) into its value; a ValueError says that it is of the wrong kind.
+        fault: Says what is wrong with a value of the right kind; empty when nothing is.
     """
 
     default: Value
     what: str
-    read: Callable[[str], Value]
+    read: Callable[[str], Value] = str
+    fault: Callable[[Value], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +53,32 @@ def _folders(text: str) -> list[str]:
     return [part for part in text.split(os.pathsep) if part]
 
 
+def _fault_of_count(value: Value) -> str:
+    return "Write a whole number from 0; 0 stands for one a core." if not isinstance(value, int) or value < 0 else ""
+
+
+def _fault_of_level(value: Value) -> str:
+    return "" if value in LOG_LEVELS else f"Choose one of {', '.join(LOG_LEVELS)}."
+
+
+def _fault_of_outcomes(value: Value) -> str:
+    named = {each.strip() for each in str(value).split(",")}
+    return "" if named <= {*OUTCOMES} or named in ({"all"}, {"none"}) else f"Write all, none, or a list of {', '.join(OUTCOMES)}."
+
+
 SETTINGS: Final[Mapping[str, Setting]] = {
-    "home": Setting(default=platformdirs.user_data_dir("aibr-hunt", appauthor=False), what="Folder of ledger and vault.", read=str),
+    "home": Setting(default=platformdirs.user_data_dir("aibr-hunt", appauthor=False), what="Folder of the ledger, evidence included."),
     "content": Setting(default=[], what="Your own folders with rules/, hunts/, mappings/.", read=_folders),
-    "cache": Setting(
-        default=platformdirs.user_cache_dir("aibr-hunt", appauthor=False), what="Folder of parsed rules; safe to delete.", read=str
+    "cache": Setting(default=platformdirs.user_cache_dir("aibr-hunt", appauthor=False), what="Folder of parsed rules; safe to delete."),
+    "processes": Setting(default=0, what="Processes that read log files; 0 for one a core.", read=int, fault=_fault_of_count),
+    "tz": Setting(default="UTC", what="Time zone for display only."),
+    "fail_on": Setting(
+        default="all",
+        what="Outcomes of a run that set its exit code: all, none, or a list of findings, incomplete.",
+        fault=_fault_of_outcomes,
     ),
-    "processes": Setting(default=0, what="Processes that read log files; 0 for one a core.", read=int),
-    "tz": Setting(default="UTC", what="Time zone for display only.", read=str),
-    "fail_on": Setting(default="all", what="Which outcomes set the exit code: all, or a list of findings, incomplete.", read=str),
-    "log_level": Setting(default="warning", what="How much is told on standard error.", read=str),
-    "actor": Setting(default="", what="Who acts, as the evidence record names it; empty for the login name.", read=str),
+    "log_level": Setting(default="warning", what=f"How much is told on standard error: {', '.join(LOG_LEVELS)}.", fault=_fault_of_level),
+    "actor": Setting(default="", what="Who acts, as the evidence record names it; empty for the login name."),
 }
 
 
@@ -91,7 +112,8 @@ class Settings:
         for name, value in options.items():
             if value is not None:
                 kept = [str(each) for each in value] if isinstance(value, list | tuple) else str(value)
-                chosen[name] = Chosen(value=kept, origin=f"option --{name.replace('_', '-')}")
+                option = f"option --{name.replace('_', '-')}"
+                chosen[name] = Chosen(value=_faultless(name, kept, option), origin=option)
         return cls(chosen)
 
     def text(self, name: str) -> str:
@@ -126,11 +148,26 @@ class Settings:
     def processes(self) -> int:
         """Processes that read files, at least 1."""
         value = self.chosen["processes"].value
-        return (
-            int(value)
-            if isinstance(value, int) and value > 0
-            else max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-        )
+        if isinstance(value, int) and value > 0:
+            return value
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @property
+    def failing(self) -> frozenset[str]:
+        """Those of OUTCOMES that set the exit code of a run."""
+        named = frozenset(each.strip() for each in self.text("fail_on").split(","))
+        return frozenset(OUTCOMES) if "all" in named else named & frozenset(OUTCOMES)
+
+    def with_option(self, name: str, value: str | int | None) -> Settings:
+        """Return the settings with an option of one command on top; None leaves them as they are.
+
+        Raises:
+            UsageError: The value cannot be.
+        """
+        if value is None:
+            return self
+        option = f"option --{name.replace('_', '-')}"
+        return Settings(self.chosen | {name: Chosen(value=_faultless(name, value, option), origin=option)})
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -165,10 +202,19 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Chosen]:
         variable = f"AIBR_{name.upper()}"
         if variable in environment:
             try:
-                found[name] = Chosen(value=setting.read(environment[variable]), origin=f"variable {variable}")
+                value = setting.read(environment[variable])
             except ValueError:
-                raise UsageError(f"{variable} is {environment[variable]!r}, which is no number.") from None
+                hint = setting.fault("") or f"It is about: {setting.what}"
+                raise UsageError(f"The variable {variable} is {environment[variable]!r}, which is no number.", hint=hint) from None
+            found[name] = Chosen(value=_faultless(name, value, f"The variable {variable}"), origin=f"variable {variable}")
     return found
+
+
+def _faultless(name: str, value: Value, where: str) -> Value:
+    fault = SETTINGS[name].fault(value)
+    if fault:
+        raise UsageError(f"{where} sets {name} to {value!r}.", hint=fault)
+    return value
 
 
 def _checked(name: str, value: object, where: str) -> Value:
@@ -180,7 +226,7 @@ def _checked(name: str, value: object, where: str) -> Value:
         )
     if isinstance(setting.default, list) and isinstance(value, list):
         return [str(each) for each in value]
-    if type(value) is type(setting.default) and isinstance(value, str | int | bool):
-        return value
+    if type(value) is type(setting.default) and isinstance(value, str | int):
+        return _faultless(name, value, where)
     kind = {str: "a text", int: "a whole number", list: "a list of texts"}[type(setting.default)]
     raise UsageError(f"{where} sets {name} to {value!r}.", hint=f"{name} is {kind}.")

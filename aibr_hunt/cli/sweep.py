@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from aibr_hunt.cli.output import Exit, say, say_json, say_table
-from aibr_hunt.cli.parts import all_option, duration_of, json_option, library_of, window_options, window_text
-from aibr_hunt.cli.running import Wanted, execute, now, opened_ledger
+from aibr_hunt.cli.output import Exit, counted, say, say_json, say_table
+from aibr_hunt.cli.parts import (
+    all_option,
+    duration_of,
+    fail_on_option,
+    hunt_path,
+    json_option,
+    library_of,
+    logs_option,
+    moment_text,
+    now,
+    opened_ledger,
+    tell_refused,
+    window_options,
+    window_text,
+)
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Library
-from aibr_hunt.content.sweeps import Sweep, load_sweep, load_sweeps
-from aibr_hunt.engines.program import AS_WRITTEN, meaning_digest
 from aibr_hunt.errors import Unsupported
-from aibr_hunt.hunt.schedule import standing_of
 from aibr_hunt.model.rule import Rule
+
+if TYPE_CHECKING:
+    from aibr_hunt.content.sweeps import Sweep
+    from aibr_hunt.hunt.schedule import History, Standing
 
 
 @click.group("sweep")
@@ -26,12 +40,11 @@ def command() -> None:
 
 @command.command("run", epilog="Example: aibr-hunt sweep run shipped:nightly_aws --logs ./AWSLogs/2026/01/31")
 @click.argument("name")
-@click.option(
-    "--logs", "logs", multiple=True, required=True, type=click.Path(path_type=Path), help="A log file or a folder of them (repeatable)."
-)
+@logs_option
 @window_options
 @click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
 @click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
+@fail_on_option
 @json_option
 @click.pass_obj
 def run_sweep(
@@ -44,10 +57,15 @@ def run_sweep(
     last: str | None,
     report: Path | None,
     processes: int | None,
+    fail_on: str | None,
     as_json: bool,
 ) -> int:
     """Run the rules of a sweep over log files once; cron or a timer starts it again."""
-    sweep = load_sweep(library_of(settings).resolve(_with_folder(name), "hunts"))
+    from aibr_hunt.cli.running import Wanted, execute
+    from aibr_hunt.content.sweeps import load_sweep
+
+    library = library_of(settings)
+    sweep = load_sweep(hunt_path(library, name, kind="sweep"))
     wanted = Wanted(
         rules=sweep.rules,
         logs=logs,
@@ -59,13 +77,15 @@ def run_sweep(
         kind="sweep",
         label=f"sweep {sweep.name} over {' '.join(str(path) for path in logs)}",
     )
-    return int(execute(settings, wanted))
+    return int(execute(settings.with_option("fail_on", fail_on), wanted, library, library.load_rules(sweep.rules)))
 
 
 @command.command("list", epilog="Example: aibr-hunt sweep list")
 @click.pass_obj
 def list_sweeps(settings: Settings) -> int:
     """List the sweeps."""
+    from aibr_hunt.content.sweeps import load_sweeps
+
     sweeps = load_sweeps(library_of(settings).folders("hunts", "sweeps"))
     say_table(
         ("name", "every", "rules", "title"), [(each.name, each.every, " ".join(each.rules), each.title) for each in sweeps], show_all=True
@@ -80,49 +100,42 @@ def list_sweeps(settings: Settings) -> int:
 @click.pass_obj
 def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> int:
     """Show for each rule of a sweep what committed runs have covered, and what was asked with an older meaning."""
+    from aibr_hunt.content.sweeps import load_sweep
+    from aibr_hunt.hunt.schedule import History
+
     library = library_of(settings)
-    sweep = load_sweep(library.resolve(_with_folder(name), "hunts"))
+    sweep = load_sweep(hunt_path(library, name, kind="sweep"))
     rows: list[tuple[str, ...]] = []
     stale_or_open = 0
+    corpus = library.load_rules(sweep.rules)
+    tell_refused(corpus.refused)
     with opened_ledger(settings, create=False) as ledger:
-        for rule in library.load_rules(sweep.rules).rules:
-            source, digest = _asked_of(rule, library)
-            standing = standing_of(
-                ledger, rule_id=rule.id, meaning_digest=digest, source=source, overdue_before=now() - 2 * _interval(sweep)
-            )
+        history = History.read(ledger)
+        for rule in corpus.rules:
+            source, standing = _standing(rule, sweep, library, history)
             stale_or_open += standing.state != "settled"
-            windows = " ".join(window_text(window) for window in standing.windows[-2:])
-            rows.append(
-                (rule.name, source, standing.state, "never" if standing.last is None else f"{standing.last:%Y-%m-%d %H:%M}", windows)
-            )
+            last = "" if standing.last is None else moment_text(standing.last)
+            windows = [window_text(window) for window in standing.windows]
             if as_json:
-                last = None if standing.last is None else standing.last.isoformat()
-                say_json(
-                    {
-                        "rule": rule.name,
-                        "source": source,
-                        "state": standing.state,
-                        "last_run": last,
-                        "windows": [window_text(each) for each in standing.windows],
-                    }
-                )
+                say_json({"rule": rule.name, "source": source, "state": standing.state, "last_run": last or None, "windows": windows})
+            rows.append((rule.name, source, standing.state, last or "never", " ".join(windows[-2:])))
     if not as_json:
         say_table(("rule", "source", "state", "last run", "last windows"), rows, show_all=show_all)
-        say(f"{len(rows)} rules, {stale_or_open} not settled")
+        say(f"{counted(len(rows), 'rule')}, {stale_or_open} not settled; due every {sweep.every}")
+    if corpus.refused:
+        return int(Exit.USER_MISTAKE)
     return int(Exit.INCOMPLETE if stale_or_open else Exit.NOTHING_FOUND)
 
 
-def _with_folder(name: str) -> str:
-    return name.replace("shipped:", "shipped:sweeps/", 1) if name.startswith("shipped:") and "/" not in name else name
+def _standing(rule: Rule, sweep: Sweep, library: Library, history: History) -> tuple[str, Standing]:
+    """Return the source that a rule of the sweep reads, and how it stands there; a rule that two nights missed is overdue."""
+    from aibr_hunt.engines.program import AS_WRITTEN, meaning_digest
+    from aibr_hunt.hunt.schedule import Standing
 
-
-def _interval(sweep: Sweep) -> timedelta:
-    return duration_of(sweep.every)
-
-
-def _asked_of(rule: Rule, library: Library) -> tuple[str, str]:
-    mapping = library.mapping_for(rule.logsource)
+    mapping = None if sweep.source == AS_WRITTEN else library.mapping_for(rule.logsource)
+    source = AS_WRITTEN if mapping is None else mapping.name
     try:
-        return (AS_WRITTEN if mapping is None else mapping.name), meaning_digest(rule, mapping)
-    except Unsupported:
-        return "refused", ""
+        digest = meaning_digest(rule, mapping)
+    except Unsupported as refusal:
+        return source, Standing(state=f"refused: {refusal}")
+    return source, history.standing(rule.id, meaning_digest=digest, source=source, overdue_before=now() - 2 * duration_of(sweep.every))

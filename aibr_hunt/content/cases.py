@@ -124,16 +124,16 @@ class _Reader:
         if each is None:
             yield Case(name=name, hit=hit, event=_own(event), why=why, line=line)
             return
-        if not isinstance(each, dict) or len(each) != 1 or not isinstance(next(iter(each.values())), list):
+        field, values = next(iter(each.items())) if isinstance(each, dict) and len(each) == 1 else ("", None)
+        if not isinstance(values, list) or not values:
             self._fault(f"case {name}: each must be one field with a list of values.", "cases", name, hint="Write each: {field: [v1, v2]}.")
             return
-        for field, values in each.items():
-            for one in values if isinstance(values, list) else []:
-                yield Case(name=f"{name}[{one}]", hit=hit, event=_with_value(_own(event), field, _own(one)), why=why, line=line)
+        for one in values:
+            yield Case(name=f"{name}[{one}]", hit=hit, event=_with_value(_own(event), field, _own(one)), why=why, line=line)
 
     def _equivalent(self, value: YamlValue) -> dict[str, str]:
         found: dict[str, str] = {}
-        for index, row in enumerate(value if isinstance(value, list) else []):
+        for index, row in enumerate(value if isinstance(value, list) else [] if value is None else [value]):
             if not isinstance(row, dict) or not row.get("mutant") or not row.get("why"):
                 self._fault("an equivalent mutant needs `mutant` and `why`.", "equivalent", index)
                 continue

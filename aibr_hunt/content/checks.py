@@ -181,7 +181,12 @@ def _is_absent(field: str, case: Case, mapping: LogMapping | None) -> bool:
 
 
 def mutation_score(rule: Rule, cases: CaseFile, mapping: LogMapping | None) -> Score:
-    """Return how many of the rule's mutants its cases notice."""
+    """Return how many of the rule's mutants its cases notice.
+
+    Raises:
+        Unsupported: The rule itself cannot be asked of the mapping.
+    """
+    check_bindable(rule.predicate, binder_of(mapping))
     views = [(View(copy.deepcopy(case.event)), case.hit) for case in cases.cases]
     mutants = [mutant for mutant in mutants_of(rule.predicate) if mutant.what not in cases.equivalent]
     survivors = [mutant.what for mutant in mutants if not _is_noticed(mutant, views, mapping)]

@@ -17,20 +17,26 @@ from sigma.exceptions import SigmaError
 from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetectionItem, SigmaDetections
 
+from aibr_hunt.content.placeholders import expanded
 from aibr_hunt.content.values import Refused, lower_value
 from aibr_hunt.content.yaml import Document, YamlKey, YamlValue
 from aibr_hunt.errors import AibrError, ContentError, Unsupported
+from aibr_hunt.meaning.bind import leaves
 from aibr_hunt.meaning.leaf import compile_program
-from aibr_hunt.model.predicate import And, Exists, Keyword, Not, Or, Predicate, Star, Text, TextOp, Together
+from aibr_hunt.model.predicate import And, Exists, Keyword, Not, Or, Predicate, Star, Text, TextOp, TimePart, Together
 
 # Tests in one rule after every expansion: 10,000 listed values work, a product of placeholders and windash does not run away.
 MAX_TESTS: Final = 200_000
+# pySigma 2 refuses more, pySigma 1 writes out all 5**n spellings.
+MAX_DASHES: Final = 3
 _OUR_NAMES: Final = {"utf16le": "wide", "ignorecase": "i", "multiline": "m", "dotall": "s"}
 _KNOWN_MODIFIERS: Final = sorted({*modifier_mapping, "neq", "utf16le"})
 _KEYWORD_MODIFIERS: Final = frozenset(
     ("all", "contains", "cased", "base64", "base64offset", "wide", "utf16", "utf16be", "windash", "expand", "neq")
 )
 _CONDITION_TOKEN: Final = re.compile(r"[A-Za-z0-9_*.\-]+")
+_DASH: Final = re.compile(r"\B[-/]\b")
+_TIME_PARTS: Final = frozenset(part.value for part in TimePart)
 _GLUED_KEYWORD: Final = re.compile(r"(?:not|and|or|1|all|any|of)(?=[A-Za-z0-9_\-])", re.IGNORECASE)
 
 
@@ -43,7 +49,7 @@ class DetectionReader:
         path: What to call the file in errors.
         at: Path of the detection in the document (`detection`, or `filter`).
         placeholders: Values of each `%name%`.
-        condition_glue_is_safe: False for a pySigma that reads `notsel` as `not sel`.
+        is_old_pysigma: True for pySigma 1, which reads `notsel` as `not sel` and misses some of base64's bytes.
         faults: Authors' errors found so far.
         tests: Leaves made so far.
     """
@@ -52,28 +58,25 @@ class DetectionReader:
     path: str
     at: str
     placeholders: Mapping[str, tuple[str, ...]]
-    condition_glue_is_safe: bool = True
+    is_old_pysigma: bool = False
     faults: list[AibrError] = field(default_factory=list)
     tests: int = 0
 
     def read(self, body: Mapping[str, YamlValue]) -> Predicate | None:
         """Return what the detection means; None when faults were found."""
         selections: dict[str, Predicate] = {}
-        for name, definition in body.items():
-            if name in {"condition", "rules"} or (name == "timeframe" and not isinstance(definition, dict | list)):
-                continue
-            selection = self._definition(definition, (self.at, name))
+        for name in self._selections(body):
+            selection = self._definition(body[name], (self.at, name))
             if selection is not None:
                 selections[name] = selection
         condition = body.get("condition")
-        if isinstance(condition, list):
-            found = [self._condition(each, selections, body) for each in condition]
-            predicate = (
-                None if any(each is None for each in found) or not found else Or(items=tuple(each for each in found if each is not None))
-            )
-        else:
-            predicate = self._condition(condition, selections, body)
-        return None if self.faults else predicate
+        conditions = condition if isinstance(condition, list) and condition else [condition]
+        found = [self._condition(each, selections, body) for each in conditions]
+        return None if self.faults else _or([each for each in found if each is not None])
+
+    def _selections(self, body: Mapping[str, YamlValue]) -> list[str]:
+        """Return the names of the selections; `rules` is one too, except in a filter."""
+        return [name for name in body if name not in {"condition", "timeframe"} and not (name == "rules" and self.at == "filter")]
 
     def _fault(self, what: str, at: YamlKey, *, hint: str = "") -> None:
         self.faults.append(ContentError(what, path=self.path, line=self.document.line(*at), hint=hint))
@@ -161,33 +164,51 @@ class DetectionReader:
             raise Unsupported(
                 f"re with {clash[0]}", "an expression says itself where it starts and ends.", hint="Use ^ and $ in the expression."
             )
+        if len(parts := [each for each in modifiers if each in _TIME_PARTS]) > 1:
+            raise Unsupported(f"{parts[0]} with {parts[1]}", "one test asks for one part of a time.", hint="Write one item for each part.")
         kept = [each for each in modifiers if each not in {"neq", "all"}]
-        parsed: list[Predicate] = []
-        for value in values:
-            parsed += self._lower_one(name, kept, value)
-            self.tests += 1
-            if self.tests > MAX_TESTS:
-                raise Refused(
-                    f"the rule expands to more than {MAX_TESTS:,} tests.", "Put long lists into an indicator table, or split the rule."
-                )
+        parsed = [self._lower_one(name, kept, value) for value in values]
         joined = parsed[0] if len(parsed) == 1 else And(items=tuple(parsed)) if wants_all else Or(items=tuple(parsed))
         return Not(item=joined) if is_negated else joined
 
-    def _lower_one(self, name: str, modifiers: list[str], value: bool | float | str | None) -> list[Predicate]:
+    def _lower_one(self, name: str, modifiers: list[str], value: float | str | None) -> Predicate:
         if value is None or (value == "" and not modifiers):
             if not name:
                 raise Refused("a keyword is blank.", "Give it a text to search for.")
             if modifiers:
                 raise Refused(f"{modifiers[0]} needs a value.", "Only a field without modifiers may be null.")
-            return [Not(item=Exists(field=name))]
-        if "re" in modifiers and isinstance(value, str):
-            compile_program(value, "")  # before pySigma does: its own complaint goes to standard error
-        item = SigmaDetectionItem.from_mapping("|".join([name, *modifiers]), value)
-        found: list[Predicate] = []
-        for each in item.value:
-            found += lower_value(name, each, is_cased="cased" in modifiers, placeholders=self.placeholders)
-            self.tests += len(found)
-        return [_as_keyword(leaf) for leaf in found] if not name else found
+            return Not(item=Exists(field=name))
+        self._check_value(modifiers, value)
+        if "expand" in modifiers and isinstance(value, str):
+            # Before pySigma sees the text: it would encode or keep what stands between the percent signs.
+            others = [each for each in modifiers if each != "expand"]
+            return _or([self._lower_one(name, others, text) for text in expanded(value, self.placeholders)])
+        # pySigma takes cased for texts only; ours is also that of a comparison of two fields, wherever it stands.
+        told = [each for each in modifiers if each != "cased" or "fieldref" not in modifiers]
+        item = SigmaDetectionItem.from_mapping("|".join([name, *told]), value)
+        found = _or([lower_value(name, each, is_cased="cased" in modifiers) for each in item.value])
+        self.tests += sum(1 for _ in leaves(found))
+        if self.tests > MAX_TESTS:
+            raise Refused(f"the rule expands to more than {MAX_TESTS:,} tests.", "Split the rule or its lists.")
+        return found if name else _as_keyword(found)
+
+    def _check_value(self, modifiers: Sequence[str], value: float | str) -> None:
+        """Refuse what pySigma would crash on, blow up or misread."""
+        text = value if isinstance(value, str) else ""
+        if "re" in modifiers:
+            if value != text:
+                raise Refused("an expression is a text.", "Quote it.")
+            if "expand" in modifiers:
+                raise Unsupported("expand with re", "a list has no meaning inside an expression.", hint="List the expressions.")
+            compile_program(text, "")  # before pySigma does: its own complaint goes to standard error
+        if "windash" in modifiers and len(_DASH.findall(text)) > MAX_DASHES:
+            why = "each of them stands for five signs."
+            raise Unsupported(f"windash on more than {MAX_DASHES} dashes", why, hint="List the dashed words as values of |all.")
+        is_offset = "base64offset" in modifiers
+        if self.is_old_pysigma and (is_offset or "base64" in modifiers):
+            is_wrong = "utf16" in modifiers or "\\" in text or (is_offset and ("windash" in modifiers or not text.isascii()))
+            if is_wrong:
+                raise Unsupported("base64 of such a text", "this version of pySigma encodes it wrongly.", hint="Use pySigma 2.")
 
     def _condition(self, text: YamlValue, selections: Mapping[str, Predicate], body: Mapping[str, YamlValue]) -> Predicate | None:
         at = (self.at, "condition")
@@ -196,7 +217,12 @@ class DetectionReader:
                 "has no condition.", at if at in self.document.lines else (self.at,), hint="Add `condition: selection`, naming a selection."
             )
             return None
-        names = [name for name in body if name not in {"condition", "rules", "timeframe"}]
+        names = self._selections(body)
+        if "|" in text or ("near" in text.split() and "near" not in names):
+            construct = "aggregation in a condition" if "|" in text else "near"
+            place = f"{self.path}:{self.document.line(*at)}"
+            self.faults.append(Unsupported(construct, "it belonged to Sigma 1.", hint="Write a correlation.", place=place))
+            return None
         if not self._names_exist(text, names, at):
             return None
         if set(names) - set(selections):
@@ -205,7 +231,8 @@ class DetectionReader:
             tree = SigmaCondition(text, _NO_DETECTIONS).parse(postprocess=False)
             return self._tree(tree, selections, at)
         except SigmaError as error:
-            self._fault(f"condition {text!r}: {_message(error)}", at)
+            hint = "Join selections with and, or, not, 1 of x*, all of x* (in small letters) and brackets."
+            self._fault(f"condition {text!r}: {_message(error)}", at, hint=hint)
         except RecursionError:
             self._fault("the condition nests too deeply.", at)
         return None
@@ -213,7 +240,7 @@ class DetectionReader:
     def _names_exist(self, text: str, names: Sequence[str], at: YamlKey) -> bool:
         for token in _CONDITION_TOKEN.findall(text):
             if token.lower() in {"not", "and", "or", "of", "them", "all", "any", "1"} or token in names:
-                if token in names and not self.condition_glue_is_safe and _GLUED_KEYWORD.match(token):
+                if token in names and self.is_old_pysigma and _GLUED_KEYWORD.match(token):
                     why = "this version of pySigma reads its start as a keyword."
                     self.faults.append(Unsupported(f"selection name {token}", why, hint="Rename it, or use pySigma 2.", place=self.path))
                     return False
@@ -234,6 +261,8 @@ class DetectionReader:
 
     def _tree(self, node: object, selections: Mapping[str, Predicate], at: YamlKey) -> Predicate:
         if isinstance(node, ConditionIdentifier):
+            if node.identifier not in selections:
+                raise SigmaError(f"{node.identifier!r} is no selection")
             return selections[node.identifier]
         if isinstance(node, ConditionSelector):
             found = tuple(selections[name] for name in _matching(node.pattern, list(selections)))
@@ -258,6 +287,10 @@ def _matching(pattern: str, names: Sequence[str]) -> list[str]:
         return [name for name in names if not name.startswith("_")]
     program = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
     return [name for name in names if program.fullmatch(name) and (pattern.startswith("_") or not name.startswith("_"))]
+
+
+def _or(items: Sequence[Predicate]) -> Predicate:
+    return items[0] if len(items) == 1 else Or(items=tuple(items))
 
 
 def _as_keyword(leaf: Predicate) -> Predicate:

@@ -155,14 +155,15 @@ class Library:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ContentErrors((ContentError(f"cannot be read: {error}.", path=shown),)) from None
-        cached = None if self.cache is None else self.cache.rules(text, self.fingerprint)
+        kept_as = f"{path.name}\n{text}"  # a rule without a name is called after its file
+        cached = None if self.cache is None else self.cache.rules(kept_as, self.fingerprint)
         if cached is not None:
-            return tuple(_with_path(rule, shown) for rule in cached), ()
+            return tuple(replace(rule, path=shown) for rule in cached), ()
         from aibr_hunt.content.sigma import load_sigma_text
 
         rules, filters = load_sigma_text(text, shown, placeholders=self.placeholders, catalogue=self.catalogue)
         if self.cache is not None and not filters:
-            self.cache.keep_rules(text, self.fingerprint, rules)
+            self.cache.keep_rules(kept_as, self.fingerprint, rules)
         return rules, filters
 
     def _filtered(self, rules: list[Rule], filters: list[Filter]) -> tuple[Rule, ...]:
@@ -202,11 +203,3 @@ def rule_files(root: Path) -> Iterator[Path]:
 
 def _is_given_by_hand(path: Path) -> bool:
     return not path.is_absolute()
-
-
-def _with_path(rule: Rule, shown: str) -> Rule:
-    if rule.path == shown:
-        return rule
-    stem = Path(shown.removeprefix(PREFIX)).name.removesuffix(".yml").removesuffix(".yaml")
-    old_stem = Path(rule.path.removeprefix(PREFIX)).name.removesuffix(".yml").removesuffix(".yaml")
-    return replace(rule, path=shown, name=stem if rule.name == old_stem else rule.name)

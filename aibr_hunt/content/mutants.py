@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 from aibr_hunt.meaning.scalar import canonical_number
@@ -126,8 +127,7 @@ def _of_text(leaf: Text) -> Iterator[Mutant]:
 
 
 def _moved(number: str, step: int) -> str:
-    whole, dot, fraction = number.partition(".")
-    return f"{int(whole) + step}{dot}{fraction}"
+    return format(Decimal(number) + step, "f")
 
 
 def describe(predicate: Predicate) -> str:  # noqa: C901, PLR0911 - one branch a node of the closed tree

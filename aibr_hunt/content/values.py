@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
 from sigma.types import (
     CompareOperators,
-    Placeholder,
     SigmaBool,
     SigmaCIDRExpression,
     SigmaCompareExpression,
@@ -57,8 +55,6 @@ _ORDERS: Final = {
     CompareOperators.GT: OrderOp.GT,
     CompareOperators.GTE: OrderOp.GTE,
 }
-# One value with several placeholders is a product of lists.
-MAX_PRODUCT: Final = 100_000
 
 
 class Refused(Exception):
@@ -75,14 +71,13 @@ class Refused(Exception):
         self.hint = hint
 
 
-def lower_value(name: str, value: SigmaType, *, is_cased: bool, placeholders: Mapping[str, tuple[str, ...]]) -> list[Predicate]:
-    """Return the leaves that one value means; several are alternatives of one written value (placeholders).
+def lower_value(name: str, value: SigmaType, *, is_cased: bool) -> Predicate:
+    """Return what one value means.
 
     Args:
         name: The field.
-        value: The value with all modifiers applied.
+        value: The value with all modifiers applied, placeholders resolved.
         is_cased: The item has the modifier `cased`.
-        placeholders: Values of each placeholder.
 
     Raises:
         Unsupported: A value that has no meaning here.
@@ -90,15 +85,16 @@ def lower_value(name: str, value: SigmaType, *, is_cased: bool, placeholders: Ma
     """
     match value:
         case SigmaExpansion():
-            alternatives = [leaf for each in value.values for leaf in lower_value(name, each, is_cased=is_cased, placeholders=placeholders)]
-            return [Or(items=tuple(alternatives))]
+            return Or(items=tuple(lower_value(name, each, is_cased=is_cased) for each in value.values))
         case SigmaString():
-            leaves = [_text(name, parts, is_cased=is_cased) for parts in _resolved(tuple(value.s), placeholders)]
-            return leaves if len(leaves) == 1 else [Or(items=tuple(leaves))]
+            parts = tuple(_STARS[part] if isinstance(part, SpecialChars) else str(part) for part in value.s)
+            return _text(name, parts, is_cased=is_cased)
         case SigmaRegularExpression():
-            return [_regex(name, value)]
+            return _regex(name, value)
+        case SigmaFieldReference():
+            return FieldRef(field=name, other=value.field, op=_reference_op(value), cased=is_cased)
         case _:
-            return [_typed(name, value)]
+            return _typed(name, value)
 
 
 def _typed(name: str, value: SigmaType) -> Predicate:
@@ -117,8 +113,6 @@ def _typed(name: str, value: SigmaType) -> Predicate:
             return Exists(field=name) if value.exists else Not(item=Exists(field=name))
         case SigmaCIDRExpression():
             return Cidr(field=name, network=str(value.network))
-        case SigmaFieldReference():
-            return FieldRef(field=name, other=value.field, op=_reference_op(value))
         case _:
             raise Unsupported(type(value).__name__, "it has no meaning in docs/meaning.md.")
 
@@ -147,39 +141,20 @@ def _number_text(number: float) -> str:
     return str(number) if isinstance(number, int) else format(Decimal(repr(number)), "f")
 
 
-def _resolved(parts: tuple[object, ...], placeholders: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str | Star, ...]]:
-    """Yield the parts of a text with wildcards named and every placeholder replaced by each of its values."""
-    for index, part in enumerate(parts):
-        if isinstance(part, Placeholder):
-            for number, text in enumerate(_values_of(part.name, placeholders)):
-                if number >= MAX_PRODUCT:
-                    raise Refused(f"%{part.name}% has more than {MAX_PRODUCT:,} values.", "Split the list.")
-                yield from _resolved((*parts[:index], text, *parts[index + 1 :]), placeholders)
-            return
-    yield tuple(_STARS[part] if isinstance(part, SpecialChars) else str(part) for part in parts)
-
-
-def _values_of(name: str, placeholders: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    values = placeholders.get(name)
-    if not values:
-        known = ", ".join(f"%{each}%" for each in sorted(placeholders)) or "none"
-        raise Refused(f"the placeholder %{name}% has no values.", f"Add mappings/values/{name}.yml. Known: {known}.")
-    return values
-
-
 def _text(name: str, parts: tuple[str | Star, ...], *, is_cased: bool) -> Predicate:
     """Return the simplest comparison that a pattern is."""
     pattern = _simplified(parts)
+    # Star is a text to Python too, so that `case str()` alone would take a wildcard for a literal.
     match pattern:
         case ():
             return Not(item=Exists(field=name))
-        case (str() as text,):
+        case (str() as text,) if not isinstance(text, Star):
             return Text(field=name, op=TextOp.EQUALS, literal=text, cased=is_cased)
-        case (Star.ANY, str() as text, Star.ANY):
+        case (Star.ANY, str() as text, Star.ANY) if not isinstance(text, Star):
             return Text(field=name, op=TextOp.CONTAINS, literal=text, cased=is_cased)
-        case (str() as text, Star.ANY):
+        case (str() as text, Star.ANY) if not isinstance(text, Star):
             return Text(field=name, op=TextOp.STARTSWITH, literal=text, cased=is_cased)
-        case (Star.ANY, str() as text):
+        case (Star.ANY, str() as text) if not isinstance(text, Star):
             return Text(field=name, op=TextOp.ENDSWITH, literal=text, cased=is_cased)
         case _:
             return Text(field=name, op=TextOp.WILDCARD, pattern=pattern, cased=is_cased)
@@ -202,8 +177,6 @@ def _simplified(parts: tuple[str | Star, ...]) -> tuple[str | Star, ...]:
 
 def _regex(name: str, value: SigmaRegularExpression) -> Predicate:
     flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
-    if any(isinstance(part, Placeholder) for part in value.regexp.s):
-        raise Unsupported("expand with re", "a list has no meaning inside an expression.", hint="List the expressions.")
     pattern = str(value.regexp)
     compile_program(pattern, flags)
     return Regex(field=name, pattern=pattern, flags=flags)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 import yaml
+from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from aibr_hunt.errors import ContentError, ContentErrors
@@ -23,6 +24,9 @@ YamlValue: TypeAlias = "bool | int | float | str | list[YamlValue] | dict[str, Y
 # Nodes of one file, aliases opened: a rule of 10,000 values has some 10,000; an alias bomb has millions.
 MAX_NODES: Final = 400_000
 MAX_NESTING: Final = 60
+# libyaml composes by recursion in C, which ends the process on some 10,000 levels. A text with no more brackets than MAX_NESTING and
+# no longer line than this cannot nest that deeply: a block level takes at least half a column.
+_LONG_LINE: Final = 500
 
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
@@ -73,16 +77,15 @@ def load_documents(text: str, path: str, *, catch_traps: bool = True) -> tuple[D
         ContentErrors: The text is no YAML, repeats a key, holds a trapped scalar or is too large; all found are shown.
     """
     try:
-        nodes: list[Node | None] = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+        _check_nesting(text, path)
+        nodes: list[Node] = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
         raise ContentErrors((_syntax_error(error, path),)) from None
-    except RecursionError:
-        raise ContentErrors((ContentError(f"nests over {MAX_NESTING} levels", path=path),)) from None
     pieces = _pieces(text, nodes)
     documents: list[Document] = []
     faults: list[ContentError] = []
     for node, piece in zip(nodes, pieces, strict=True):
-        if node is None:
+        if isinstance(node, ScalarNode) and not node.value and not node.style:
             continue
         reader = _Reader(path, catch_traps=catch_traps)
         value = reader.value(node, (), 0)
@@ -112,16 +115,27 @@ def _syntax_error(error: yaml.YAMLError, path: str) -> ContentError:
     return ContentError(f"is no YAML: {problem}.", path=path, line=None if mark is None else mark.line + 1)
 
 
-def _pieces(text: str, nodes: list[Node | None]) -> Iterator[str]:
+def _check_nesting(text: str, path: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_NESTING and max(map(len, text.splitlines()), default=0) <= _LONG_LINE:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_NESTING:
+            line = None if event.start_mark is None else event.start_mark.line + 1
+            raise ContentErrors((ContentError(f"nests over {MAX_NESTING} levels.", path=path, line=line, hint="Write it flatter."),))
+
+
+def _pieces(text: str, nodes: list[Node]) -> Iterator[str]:
     """Yield each document's own text: the whole text for a single document, else from its first line to the next one's."""
     if len(nodes) == 1:
         yield text
         return
     lines = text.splitlines(keepends=True)
-    starts = [0 if node is None else node.start_mark.line for node in nodes] + [len(lines)]
+    starts = [*(node.start_mark.line for node in nodes), len(lines)]
     for start, end in pairwise(starts):
         piece = "".join(lines[start:end])
-        yield re.sub(r"(?m)^---[^\n]*\n?\Z", "", piece)
+        yield re.sub(r"(?<=\n)---[^\n]*\n?\Z", "", piece)
 
 
 class _Reader:
@@ -139,8 +153,9 @@ class _Reader:
         self.lines.setdefault(path, node.start_mark.line + 1)
         self._nodes_left -= 1
         if self._nodes_left < 0 or depth > MAX_NESTING:
-            what = f"opens to more than {MAX_NODES:,} values" if depth <= MAX_NESTING else f"nests over {MAX_NESTING} levels"
-            raise ContentErrors((ContentError(f"{what}.", path=self.path, line=node.start_mark.line + 1, hint="Split the file."),))
+            too_wide, too_deep = f"opens to more than {MAX_NODES:,} values.", f"nests over {MAX_NESTING} levels."
+            what, hint = (too_deep, "Write it flatter.") if depth > MAX_NESTING else (too_wide, "Split the file.")
+            raise ContentErrors((ContentError(what, path=self.path, line=node.start_mark.line + 1, hint=hint),))
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         if isinstance(node, SequenceNode):
@@ -155,7 +170,10 @@ class _Reader:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 for part in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
                     inner = self.value(part, (*path, "<<"), depth + 1)
-                    merged = {**(inner if isinstance(inner, dict) else {}), **merged}
+                    if not isinstance(inner, dict):
+                        self._fault("merges what is no map", part, hint="After << write the alias of a map, or a list of such.")
+                        continue
+                    merged = {**inner, **merged}
                 continue
             key = key_node.value if isinstance(key_node, ScalarNode) else None
             if key is None:

@@ -20,12 +20,12 @@ import numpy as np
 
 from aibr_hunt.engines.program import Part, Program
 from aibr_hunt.errors import EngineError
+from aibr_hunt.intake.batch import Batch
+from aibr_hunt.intake.csv_rows import shape_of
 from aibr_hunt.intake.detect import recognise
 from aibr_hunt.intake.files import Found
 from aibr_hunt.intake.identity import Origin, event_of, time_of
 from aibr_hunt.intake.parse import Parsed, RecordRefused, parse_record
-from aibr_hunt.intake.batch import Batch
-from aibr_hunt.intake.csv_rows import shape_of
 from aibr_hunt.intake.read import FileReading
 from aibr_hunt.intake.tally import MATCHED, PARSED, REFUSED, SKIMMED
 from aibr_hunt.model.event import Account, Hit, Json
@@ -38,6 +38,8 @@ TASK_FILES: Final = 256
 TASK_BYTES: Final = 8 << 20
 # Tasks handed out ahead of the one whose result is awaited: bounds what lies finished in memory.
 TASKS_AHEAD: Final = 4
+# Fork where it is safe; macOS frameworks do not survive it, and Windows has none.
+START_METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class FileResult:
         account: What became of its bytes.
         hits: In the file's order.
         outside_window: Matching events that lie outside the window.
-        strangers: Parsed records that do not look like the file's log source.
+        strangers: Records, of those parsed or sampled, that do not look like the file's log source.
     """
 
     account: Account
@@ -75,7 +77,9 @@ class FileResult:
     strangers: int = 0
 
 
-def scan(found: Sequence[Found], program: Program, scope: Scope, *, processes: int = 1) -> Iterator[FileResult]:
+def scan(
+    found: Sequence[Found], program: Program, scope: Scope, *, processes: int = 1, start_method: str = START_METHOD
+) -> Iterator[FileResult]:
     """Yield the result of every file, in the order of `found`.
 
     Args:
@@ -83,25 +87,36 @@ def scan(found: Sequence[Found], program: Program, scope: Scope, *, processes: i
         program: What is asked.
         scope: Source and window.
         processes: Processes that read; 1 reads in this one.
+        start_method: How further processes come to be: a start method of `multiprocessing`.
 
     Raises:
-        EngineError: A process died (out of memory, killed).
+        EngineError: A process died, or memory ran out.
     """
     tasks = list(_tasks(found))
-    if processes <= 1 or len(tasks) <= 1:
-        for file in found:
-            yield scan_file(file, program, scope)
-        return
-    program.warm()
-    # A forked process shares what is compiled already; where fork is not safe or not there, each compiles its own.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(program, scope))
     try:
-        yield from _in_order(pool, tasks, ahead=processes * TASKS_AHEAD)
+        if processes <= 1 or len(tasks) <= 1:
+            yield from (scan_file(file, program, scope) for file in found)
+        else:
+            yield from _scan_in_pool(tasks, program, scope, processes=processes, start_method=start_method)
     except BrokenProcessPool:
         raise EngineError(
             "A process that read log files died.", retryable=True, hint="Is memory short? Try again with AIBR_PROCESSES=1."
         ) from None
+    except MemoryError:
+        raise EngineError(
+            "Memory ran out while log files were read.", retryable=True, hint="Try again with AIBR_PROCESSES=1, or with fewer files."
+        ) from None
+
+
+def _scan_in_pool(
+    tasks: Sequence[tuple[Found, ...]], program: Program, scope: Scope, *, processes: int, start_method: str
+) -> Iterator[FileResult]:
+    if start_method == "fork":
+        program.warm()  # a forked process shares what is compiled already; any other compiles its own
+    context = multiprocessing.get_context(start_method)
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(program, scope))
+    try:
+        yield from _in_order(pool, tasks, ahead=processes * TASKS_AHEAD)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -193,13 +208,31 @@ class _FileScan:
 
     def _read(self, batch: Batch, part: Part) -> None:
         classes = np.full(len(batch.starts), SKIMMED, np.uint8)
-        if part.parses_everything:
-            for index in range(len(batch.starts)):
-                classes[index] = self._match(batch, index, part, numbers=None)
-        elif part.rules:
-            for index, numbers in _candidates(batch, part):
-                classes[index] = self._match(batch, index, part, numbers=numbers)
+        if batch.first_ordinal > 1 and part.mapping is not None and batch.json_of is None:
+            self._sample(batch, part.mapping)
+        for index, numbers in self._chosen(batch, part):
+            classes[index] = self._match(batch, index, part, numbers=numbers)
         self.reading.classify(batch, classes)
+
+    def _sample(self, batch: Batch, mapping: Mapping) -> None:
+        """Look at one record of each batch: a file that changes its log source midway is noticed although most of it is skimmed."""
+        try:
+            value = parse_record(batch.text(0)).value
+        except RecordRefused:
+            return  # refused by name when, and if, it is parsed for a rule
+        self.strangers += recognise(value, (mapping,)) is None
+
+    def _chosen(self, batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
+        """Yield the records to parse, ascending, each with the rules that it could meet (None: all of them)."""
+        if not part.parses_everything:
+            yield from _candidates(batch, part) if part.rules else ()
+        elif not self.program.options.use_sieve or not part.rules:
+            yield from ((index, None) for index in range(len(batch)))
+        else:
+            # Every record is parsed, yet only rules without a literal are tried on all of them.
+            hinted = dict(_candidates(batch, part))
+            for index in range(len(batch)):
+                yield index, hinted.get(index, part.sieve.unsieved)
 
     def _match(self, batch: Batch, index: int, part: Part, *, numbers: Sequence[int] | None) -> int:
         """Return the class of one record that is parsed; `numbers` are the rules that its literals hint at, None for all."""
@@ -255,4 +288,4 @@ def _candidates(batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] |
             known.update(part.sieve.rules_by_literal[literal])
     for record in sorted(hinted):
         known = hinted[record]
-        yield record, None if known is None else tuple(known)
+        yield record, None if known is None else (*known, *part.sieve.unsieved)

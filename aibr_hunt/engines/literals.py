@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import os
 import platform
 import re
 import tempfile
 from collections.abc import Sequence
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,7 +25,7 @@ import re2
 try:
     import hyperscan
 except ImportError:  # no wheel for this platform
-    hyperscan = None
+    hyperscan = None  # type: ignore[assignment] # asked before each use
 
 ESCAPE: Final = b"\\u"
 _START: Final = 4  # no literal of a sieve is shorter
@@ -68,7 +70,8 @@ class HyperscanScanner:
 
     def __init__(self, literals: Sequence[str], cache: Path | None = None) -> None:
         """Compile the literals, or take the compiled form from the cache."""
-        self._patterns = [re.escape(literal.encode()) for literal in literals] + [re.escape(ESCAPE)]
+        self._plain = [*(literal.encode() for literal in literals), ESCAPE]
+        self._patterns = [re.escape(literal) for literal in self._plain]
         self._database = self._from_cache(cache) or self._compiled(cache)
 
     def _compiled(self, cache: Path | None) -> hyperscan.Database:
@@ -86,13 +89,19 @@ class HyperscanScanner:
         try:
             database = hyperscan.loadb(self._path(cache).read_bytes(), hyperscan.HS_MODE_BLOCK)
             database.scratch = hyperscan.Scratch(database)
-            database.scan(b"", match_event_handler=lambda *_: None)
+            return database if self._is_ours(database) else None
         except (OSError, hyperscan.error):
             return None
-        return database
+
+    def _is_ours(self, database: hyperscan.Database) -> bool:
+        """True when the database finds each literal by its number: a file under a wrong name would lose leads in silence."""
+        found: set[tuple[int, int]] = set()
+        database.scan(b"\n".join(self._plain), match_event_handler=lambda number, _start, end, *_: found.add((number, end)))
+        ends = accumulate(self._plain, lambda end, literal: end + 1 + len(literal), initial=-1)
+        return found >= set(enumerate(islice(ends, 1, None))) and all(number < len(self._plain) for number, _ in found)
 
     def _path(self, cache: Path) -> Path:
-        stamp = f"{hyperscan.__version__}|{platform.machine()}|{platform.node()}".encode()
+        stamp = f"{importlib.metadata.version('hyperscan')}|{platform.machine()}|{platform.node()}".encode()
         return cache / f"literals-{hashlib.sha256(stamp + b'|'.join(self._patterns)).hexdigest()[:32]}.hs"
 
     def scan(self, buffer: bytes) -> tuple[Places, Places]:
@@ -138,7 +147,7 @@ class Re2Scanner:
         while (hit := self._any.search(lower, at)) is not None:
             start = hit.start()
             # RE2 names one alternative for a place; every literal that starts here counts.
-            for opening in (lower[start : start + _START], lower[start : start + len(ESCAPE)]):
+            for opening in {lower[start : start + _START], lower[start : start + len(ESCAPE)]}:
                 for number, literal in self._by_start.get(opening, ()):
                     if lower.startswith(literal, start):
                         found.append((start + len(literal), number))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from aibr_hunt.engines.files import FileResult, Scope, scan
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Part, Program
 from aibr_hunt.errors import UsageError
 from aibr_hunt.intake.files import Discovery, discover
-from aibr_hunt.ledger import Ledger
+from aibr_hunt.ledger import Ledger, NoiseKeys
 from aibr_hunt.ledger.values import Recorded
 from aibr_hunt.model.event import Account, ByteClass, Hit
 from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, Pulse, RuleRow, RunRecord, RunRow
@@ -84,14 +83,6 @@ class Outcome:
         return self.record.run.outcome == "complete"
 
 
-@dataclass(slots=True)
-class _Noise:
-    """Events of one rule beyond its leads."""
-
-    source: str
-    keys: list[str] = field(default_factory=list)
-
-
 def run_files(request: Request, ledger: Ledger, *, clock: Callable[[], datetime], tell: Callable[[FileResult], None]) -> Outcome:
     """Leave one run on record and return what it came to.
 
@@ -124,13 +115,13 @@ class _Run:
             raise UsageError("There is no rule to ask.", hint="Every rule was refused, or none was found; see above.")
         if not self.discovery.files and not self.discovery.problems:
             raise UsageError(
-                "There is no log file to read.",
-                hint="--logs takes files and folders; below folders .json, .jsonl, .csv and their .gz and .zst are read.",
+                f"There is no log file in {', '.join(map(str, request.paths))}.",
+                hint="Below folders, files are read that end in .json, .jsonl, .ndjson, .log, .csv, .gz or .zst; name others one by one.",
             )
         self.accounts: list[Account] = []
         self.hits_by_rule: Counter[str] = Counter()
         self.records_by_source: Counter[str] = Counter()
-        self.noise: dict[str, _Noise] = {}
+        self.noise: dict[str, tuple[str, NoiseKeys]] = {}
         self.outside_window = 0
         self.strangers: Counter[str] = Counter()
         self.digests: dict[str, str] = {}
@@ -174,7 +165,7 @@ class _Run:
             self.hits_by_rule[rule_id] += 1
             seen = self.hits_by_rule[rule_id]
             if seen > NOISE_EVENTS and seen > NOISE_SHARE * considered:
-                self.noise.setdefault(rule_id, _Noise(source=source)).keys.append(hit.event.identity.key)
+                self.noise.setdefault(rule_id, (source, NoiseKeys()))[1].add(hit.event.identity.key)
             else:
                 kept.append(rule_id)
         if not kept:
@@ -229,7 +220,9 @@ class _Run:
             "stored_bytes": float(sum(account.stored_size for account in self.accounts)),
             "content_bytes": float(sum(account.content_size for account in self.accounts)),
             "outside_window": float(self.outside_window),
-            "noise_events": float(sum(len(each.keys) for each in self.noise.values())),
+            "reached_twice": float(len(self.discovery.notes)),
+            "passed_over": float(sum(count for _, count in self.discovery.left_out)),
+            "noise_events": float(sum(keys.events for _, keys in self.noise.values())),
             "seconds": round(time.perf_counter() - self.timer, 3),
         }
 
@@ -238,19 +231,30 @@ class _Run:
             yield f"{problem.path} was not read: {problem.reason}."
         for kind, count in self.discovery.left_out:
             if kind not in _HARMLESS:
-                yield f"{count:,} files of the kind {kind} were passed over below the folders; name them to have them read."
+                what, them = ("1 file", "it") if count == 1 else (f"{count:,} files", "them")
+                was = "was" if count == 1 else "were"
+                yield f"{what} of the kind {kind} {was} passed over below the folders; name {them} to have {them} read."
         for source, count in sorted(self.strangers.items()):
-            yield f"{count} parsed records in files read as {source} do not look like it."
+            yield f"{count:,} parsed records in files read as {source} do not look like it."
+        unasked = [account.path for account in self.accounts if account.source == AS_WRITTEN and any(account.record_counts.values())]
+        if unasked and AS_WRITTEN not in self.program.parts:
+            whose = "1 file is" if len(unasked) == 1 else f"{len(unasked):,} files are"
+            yield f"{whose} of no known log source, and no rule was asked of fields as written: {_first_of(unasked)}."
 
     def _coverage(self) -> Iterator[CoverageRow]:
         for name, part in self.program.parts.items():
             accounts = [account for account in self.accounts if account.source == name]
-            state, cause = _state_of(name, accounts)
+            state, cause = _state_of(name, accounts, self._unknown())
             window = _span(self.request.scope.window, accounts)
             for rule in part.rules:
                 yield CoverageRow(
                     meaning_digest=part.digests[rule.id], rule_id=rule.id, source=name, window=window, state=state, cause=cause
                 )
+
+    def _unknown(self) -> tuple[str, ...]:
+        """Return paths that may have held any source: they could not be read, not even to tell what they are."""
+        unread = (account.path for account in self.accounts if not account.source and not account.is_complete)
+        return (*(problem.path for problem in self.discovery.problems), *unread)
 
     def _pulses(self) -> Iterator[Pulse]:
         for source in sorted({account.source for account in self.accounts if account.source}):
@@ -266,20 +270,18 @@ class _Run:
                 yield Pulse(source=source, key="", hour=hour, events=events, earliest=earliest, latest=latest)
 
     def _noise_rows(self) -> Iterator[NoiseRow]:
-        for rule_id, noise in sorted(self.noise.items()):
-            lines = "\n".join(noise.keys).encode()
-            yield NoiseRow(
-                rule_id=rule_id,
-                source=noise.source,
-                events=len(noise.keys),
-                considered=self.records_by_source[noise.source],
-                keys=zlib.compress(lines),
-                keys_digest=hashlib.sha256(lines).hexdigest(),
-            )
+        for rule_id, (source, keys) in sorted(self.noise.items()):
+            yield keys.row(rule_id, source=source, considered=self.records_by_source[source])
 
 
-def _state_of(source: str, accounts: Sequence[Account]) -> tuple[CoverageState, str]:
-    """Return what is known of a source over the files that were read."""
+def _first_of(paths: Sequence[str]) -> str:
+    return f"{paths[0]} and {len(paths) - 1:,} more" if len(paths) > 1 else paths[0]
+
+
+def _state_of(source: str, accounts: Sequence[Account], unknown: Sequence[str]) -> tuple[CoverageState, str]:
+    """Return what is known of a source over the files that were read; `unknown` may have been its files too."""
+    if unknown:
+        return CoverageState.FAILED, f"{_first_of(unknown)} could not be read and may have held it"
     if not accounts:
         what = "no file was taken as written" if source == AS_WRITTEN else f"no file of the log source {source} was among the input"
         return CoverageState.NOT_COVERED, what

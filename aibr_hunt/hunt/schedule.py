@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,28 +29,39 @@ class Standing:
     last: datetime | None = None
 
 
-def standing_of(ledger: Ledger, *, rule_id: str, meaning_digest: str, source: str, overdue_before: datetime) -> Standing:
-    """Return how a rule stands; a rule that was last asked before `overdue_before` (aware) is overdue."""
-    rows = ledger.coverage_of(meaning_digest, source)
-    windows = joined(tuple(row.window for row in rows if row.state is CoverageState.SETTLED))
-    last = _last_asked(ledger, rule_id, meaning_digest)
-    if not rows:
-        return Standing(state="stale" if _was_asked(ledger, rule_id) else "never asked")
-    state = rows[-1].state
-    if state is not CoverageState.SETTLED:
-        return Standing(state=state.value, windows=windows, last=last)
-    return Standing(state="overdue" if last is not None and last < overdue_before else "settled", windows=windows, last=last)
+class History:
+    """When each rule was last asked, and under which meaning.
 
+    Args:
+        ledger: Holds the coverage.
+        last_asked: End of the last run that asked a rule under a meaning, by rule id and meaning digest.
+    """
 
-def _was_asked(ledger: Ledger, rule_id: str) -> bool:
-    return any(rule.id == rule_id for run in ledger.runs() for rule in ledger.rules(run.id))
+    def __init__(self, ledger: Ledger, last_asked: Mapping[tuple[str, str], datetime]) -> None:
+        """Keep what is known; `read` learns it."""
+        self._ledger = ledger
+        self._last_asked = last_asked
+        self._rules = {rule_id for rule_id, _ in last_asked}
 
+    @classmethod
+    def read(cls, ledger: Ledger) -> History:
+        """Return the history of all committed runs; each run is read once, however many rules are asked about."""
+        last_asked: dict[tuple[str, str], datetime] = {}
+        for run in ledger.runs():
+            for rule in ledger.rules(run.id):
+                last_asked.setdefault((rule.id, rule.meaning_digest), run.ended)
+        return cls(ledger, last_asked)
 
-def _last_asked(ledger: Ledger, rule_id: str, meaning_digest: str) -> datetime | None:
-    for run in ledger.runs():
-        if any(rule.id == rule_id and rule.meaning_digest == meaning_digest for rule in ledger.rules(run.id)):
-            return run.ended
-    return None
+    def standing(self, rule_id: str, *, meaning_digest: str, source: str, overdue_before: datetime) -> Standing:
+        """Return how a rule stands; one that was last asked before `overdue_before` (aware) is overdue."""
+        rows = self._ledger.coverage_of(meaning_digest, source)
+        if not rows:
+            return Standing(state="stale" if rule_id in self._rules else "never asked")
+        windows = joined(tuple(row.window for row in rows if row.state is CoverageState.SETTLED))
+        last = self._last_asked.get((rule_id, meaning_digest))
+        state = rows[-1].state.value
+        is_overdue = rows[-1].state is CoverageState.SETTLED and last is not None and last < overdue_before
+        return Standing(state="overdue" if is_overdue else state, windows=windows, last=last)
 
 
 def joined(windows: tuple[Window, ...]) -> tuple[Window, ...]:

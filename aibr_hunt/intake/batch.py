@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aibr_hunt.intake.encoding import UTF_8, Encoding, Transcoder, utf16_offsets
-from aibr_hunt.intake.frame import Framed
+from aibr_hunt.intake.framed import Framed
 from aibr_hunt.intake.structure import Positions
 
 
@@ -112,33 +112,37 @@ class Text:
 
     def take(self, framed: Framed, json_of: Callable[[bytes], bytes] | None) -> Taken:
         """Move behind what is consumed, and return it with its places in the content."""
-        buffer, base = self._rest, self._offset
-        marks = np.array([(refused.start, refused.end) for refused in framed.refused], np.int64).reshape(-1, 2)
-        places = np.concatenate((framed.starts, framed.ends, marks.ravel(), [framed.consumed]))
-        if self._transcoder is not None:
-            places = utf16_offsets(buffer, places)
-        count = len(framed.starts)
-        offsets, lengths = places[:count] + base, places[count : 2 * count] - places[:count]
-        marks = places[2 * count : -1].reshape(-1, 2)
-        consumed = int(places[-1])
+        starts, ends, marks, consumed = self._places(framed)
+        lengths = ends - starts
         batch = Batch(
-            buffer=buffer,
+            buffer=self._rest,
             starts=framed.starts,
             ends=framed.ends,
-            offsets=offsets,
+            offsets=starts + self._offset,
             lengths=lengths,
             first_ordinal=self._ordinal,
-            must_parse=self._must_parse(buffer, framed, has_rows=json_of is not None),
+            must_parse=self._must_parse(self._rest, framed, has_rows=json_of is not None),
             origin=None if self._transcoder is None else self._origin,
-            origin_offset=base,
+            origin_offset=self._offset,
             json_of=json_of,
         )
-        refused = tuple((base + start, end - start) for start, end in marks.tolist())
+        refused = tuple((self._offset + start, end - start) for start, end in marks)
         framing = consumed - int(lengths.sum()) - sum(length for _, length in refused)
-        self._rest, self._origin = buffer[framed.consumed :], self._origin[consumed:]
+        self._rest, self._origin = self._rest[framed.consumed :], self._origin[consumed:]
         self._offset += consumed
-        self._ordinal += count
+        self._ordinal += len(framed.starts)
         return Taken(batch, refused, framing)
+
+    def _places(self, framed: Framed) -> tuple[Positions, Positions, list[tuple[int, int]], int]:
+        """Return starts, ends, refused ranges and the end of what is consumed in the content's own encoding."""
+        marks = [(refused.start, refused.end) for refused in framed.refused]
+        if self._transcoder is None:
+            return framed.starts, framed.ends, marks, framed.consumed
+        flat = np.array([place for mark in marks for place in mark] + [framed.consumed], np.int64)
+        places = utf16_offsets(self._rest, np.concatenate((framed.starts, framed.ends, flat)))
+        count = len(framed.starts)
+        moved = places[2 * count :].tolist()
+        return places[:count], places[count : 2 * count], list(zip(moved[:-1:2], moved[1:-1:2], strict=True)), moved[-1]
 
     def _must_parse(self, buffer: bytes, framed: Framed, *, has_rows: bool) -> npt.NDArray[np.bool_] | None:
         if has_rows or self._transcoder is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from aibr_hunt.intake.frame import TOO_LARGE, Framed, Refused
+from aibr_hunt.intake.framed import TOO_LARGE, Framed, Refused
 from aibr_hunt.intake.structure import Positions
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import FieldPath, Mapping
@@ -159,7 +159,7 @@ class CsvFramer:
         named = shape.json_members if shape else frozenset[str]()
         self._is_json = tuple(bool(named & {name, ".".join(path), path[-1]}) for name, path in zip(header.names, self._paths, strict=True))
 
-    def frame(self, buffer: bytes, *, is_last: bool, is_full: bool) -> Framed:
+    def frame(self, buffer: bytes, *, is_last: bool, most_bytes: int) -> Framed:
         """Return the rows of `buffer`, which begins where the last one was consumed."""
         start = min(self._header_left, len(buffer))
         self._header_left -= start
@@ -169,7 +169,7 @@ class CsvFramer:
             ends = _row_ends(buffer, start)
             parts.append(np.stack((np.concatenate(([start], ends[:-1])), ends)) if len(ends) else np.empty((2, 0), np.int64))
             start = int(ends[-1]) if len(ends) else start
-            if not (is_last or is_full) or start == len(buffer):
+            if start == len(buffer) or not (is_last or len(buffer) - start >= most_bytes):
                 break
             has_open_quote = buffer.count(b'"', start) & 1
             if not has_open_quote and is_last:

@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias, cast
 
@@ -147,13 +148,15 @@ class Content:
         self._stored = stored
         self._limits = limits
         self._tally = tally
+        # Pieces are gathered up to `chunk_bytes`: halves keep what comes together below one and a half of it.
+        self._piece_bytes = max(1, limits.chunk_bytes // 2)
         self._data = stored.read()
         self.compression = compression_of(self._data)
         self.size = 0
         self._fault_at = 0
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the content in pieces of at most `chunk_bytes`; the digest covers all stored bytes afterwards."""
+        """Yield the content in pieces of at most half of `chunk_bytes`; the digest covers all stored bytes afterwards."""
         try:
             yield from self._plain() if self.compression == NONE else self._members()
             self._stored.drain()
@@ -171,7 +174,7 @@ class Content:
                 self._refuse("more content than the limit", self._stored.position - excess)
                 return
             yield piece
-            piece = self._stored.read(self._limits.chunk_bytes)
+            piece = self._stored.read(self._piece_bytes)
 
     def _members(self) -> Iterator[bytes]:
         count = 0
@@ -204,7 +207,7 @@ class Content:
         while True:
             before = self._consumed
             try:
-                piece, self._data, is_done = member.step(self._data, self._limits.chunk_bytes)
+                piece, self._data, is_done = member.step(self._data, self._piece_bytes)
             except _FAULTS as error:
                 self._fault_at = before
                 yield from self._salvage(start, given)
@@ -235,20 +238,17 @@ class Content:
         return self.size > limits.bomb_floor_bytes and self.size > limits.bomb_ratio * max(1, self._consumed)
 
     def _salvage(self, start: int, given: int) -> Iterator[bytes]:
-        """Yield what the failing step still held: the member is run again, and sign by sign from where it stopped."""
+        """Yield what the failing step still held: the member is run again, and byte by byte from where it stopped."""
         member, rest = self._new_member(), bytearray()
-        with self._stored.path.open("rb") as again:
+        with self._stored.path.open("rb") as again, suppress(*_FAULTS):
             again.seek(start)
             data = _skip(member, again, given, limits=self._limits)
-            while data:
-                try:
-                    for sign in range(len(data)):
-                        self._fault_at = again.tell() - len(data) + sign
-                        rest += _last_of(member, data[sign : sign + 1])
-                except _FAULTS:
-                    break
-                if len(rest) > self._limits.chunk_bytes:
-                    break  # the bytes changed below us: there was no fault this time
+            _drain(member, b"", into=rest)
+            # A step ends at `_piece_bytes`: had it held more, it had not failed, so the file changed below us.
+            while data and len(rest) <= self._piece_bytes:
+                for index in range(len(data)):
+                    self._fault_at = again.tell() - len(data) + index
+                    _drain(member, data[index : index + 1], into=rest)
                 data = again.read(self._limits.read_bytes)
         self.size += len(rest)
         if rest:
@@ -282,11 +282,10 @@ def _skip(member: _Member, file: BinaryIO, size: int, *, limits: Limits) -> byte
     return data or file.read(limits.read_bytes)
 
 
-def _last_of(member: _Member, data: bytes) -> bytes:
-    """Return all that one input byte gives, taken out byte by byte: a step that fails loses what it had."""
-    found = bytearray()
+def _drain(member: _Member, data: bytes, *, into: bytearray) -> None:
+    """Add all that the input gives, taken out byte by byte: a step that fails loses what it had."""
     while True:
         piece, data, is_done = member.step(data, 1)
-        found += piece
+        into += piece
         if is_done or (not piece and not data):
-            return bytes(found)
+            return

@@ -168,8 +168,9 @@ def _add_file(walk: _Walk, shown: str, status: os.stat_result) -> None:
 def _is_new(walk: _Walk, path: str, status: os.stat_result) -> bool:
     """True when the file or folder is met for the first time; a note is kept otherwise."""
     inode = (status.st_dev, status.st_ino)
-    first = walk.seen.setdefault(inode, path)
-    if first is path:
+    first = walk.seen.get(inode)
+    if first is None:
+        walk.seen[inode] = path
         return True
     walk.notes.append((path, first))
     return False

@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
+from aibr_hunt.intake.framed import BROKEN, NOT_AN_OBJECT, NOT_JSON_TEXT, TOO_LARGE, TRUNCATED, Framed, Refused
 from aibr_hunt.intake.runs import Runs
-from aibr_hunt.intake.structure import Level, Positions, State, Structure, Workspace
+from aibr_hunt.intake.structure import Level, Positions, State, Structure
 from aibr_hunt.intake.walk import NEED_MORE, Entrance, Walk
 
 _BLANK = re.compile(rb"[ \t\r\n,\x1e]*+(?:\xef\xbb\xbf[ \t\r\n,\x1e]*+)*")
@@ -30,17 +30,11 @@ _ROUSING = re.compile(rb'["{}\\]')
 _ARRAY_HEAD = re.compile(rb'\[\s*+(?:[\[{\]"0-9-]|true|false|null|\Z)')
 _VALUE_LINE = re.compile(rb"\n[ \t\r]*+(?=[{\[])")
 _LINE_REST = re.compile(rb"[ \t\r]*+(?:[,\n]|\Z)")
-_FIRST_WINDOW = 1 << 16
+_FIRST_WINDOW = 1 << 12
 _OPEN_LINE_BYTES = 1 << 12
 _WIDEST_INDENT = 1 << 12
 _LONGEST_TOKEN = 16
 _PROOF_BYTES = 1 << 20
-
-NOT_JSON_TEXT = "not JSON"
-NOT_AN_OBJECT = "record is not an object"
-BROKEN = "broken record"
-TRUNCATED = "truncated record"
-TOO_LARGE = "record larger than the limit"
 
 
 class Mode(Enum):
@@ -52,32 +46,6 @@ class Mode(Enum):
     MEMBERS = "members"
     SKIPPING = "skipping"
     SEEKING = "seeking"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A range of the buffer that is no record; `is_continued` joins it to the one that ended where it begins."""
-
-    start: int
-    end: int
-    reason: str
-    is_continued: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Framed:
-    """What one buffer held.
-
-    Attributes:
-        starts, ends: The records.
-        refused: What is none.
-        consumed: Bytes that are done with; the next buffer begins there.
-    """
-
-    starts: Positions
-    ends: Positions
-    refused: tuple[Refused, ...]
-    consumed: int
 
 
 class JsonFramer:
@@ -96,24 +64,24 @@ class JsonFramer:
         self.forms: dict[str, None] = {}
         self.members: dict[str, None] = {}
         self._note = note
-        self._workspace = Workspace()
         self._mode = self._outer = self._resumed = Mode.VALUES
-        self._closers_left = 0
+        self._closers_left = self._values_seen = 0
+        self._has_feed = False
         self._column: int | None = None
         self._reason = NOT_JSON_TEXT
         self._state = State()
         self._is_first_sound = self._was_first_sound = False
-        self._begin(b"", is_last=False, is_full=False)
+        self._begin(b"", is_last=False, most_bytes=0)
 
-    def frame(self, buffer: bytes, *, is_last: bool, is_full: bool) -> Framed:
+    def frame(self, buffer: bytes, *, is_last: bool, most_bytes: int) -> Framed:
         """Return the records of `buffer`, which begins where the last one was consumed.
 
         Args:
             buffer: The text.
             is_last: True when nothing follows.
-            is_full: True when the buffer may not grow any more: what does not end in it is given up.
+            most_bytes: Largest record; what is larger is refused.
         """
-        self._begin(buffer, is_last=is_last, is_full=is_full)
+        self._begin(buffer, is_last=is_last, most_bytes=most_bytes)
         self._was_first_sound, self._is_first_sound = self._is_first_sound, False
         may_step = True
         if self._mode is Mode.SKIPPING:
@@ -131,8 +99,8 @@ class JsonFramer:
         ends = np.concatenate([ends for _, ends in self._spans]) if self._spans else np.empty(0, np.int64)
         return Framed(starts, ends, tuple(self._refused), self._at)
 
-    def _begin(self, buffer: bytes, *, is_last: bool, is_full: bool) -> None:
-        self._buffer, self._is_last, self._is_full = buffer, is_last, is_full
+    def _begin(self, buffer: bytes, *, is_last: bool, most_bytes: int) -> None:
+        self._buffer, self._is_last, self._most_bytes = buffer, is_last, most_bytes
         self._at = 0
         self._is_scanned = False
         self._spans: list[tuple[Positions, Positions]] = []
@@ -141,7 +109,7 @@ class JsonFramer:
     def _scan(self, at: int, window: int) -> None:
         """Read the structure anew from `at`, which stands outside strings; a broken place costs a small window only."""
         self._at, self._base, self._window, self._is_scanned = at, 0, window, True
-        self._structure = Structure(self._buffer, start=at, end=min(len(self._buffer), at + window), workspace=self._workspace)
+        self._structure = Structure(self._buffer, start=at, end=min(len(self._buffer), at + window))
         self._walk = Walk(self._buffer, self._structure, is_last=self._is_last)
         self._runs = Runs(self._buffer, self._structure)
 
@@ -167,8 +135,11 @@ class JsonFramer:
     def _skip_blanks(self) -> int:
         match = _BLANK.match(self._buffer, self._at)
         end = match.end() if match else self._at
-        if self._mode is Mode.VALUES and b"," in self._buffer[self._at : end]:
-            self._note("commas between top-level values were read as separators")
+        if end > self._at and self._mode is Mode.VALUES:
+            blanks = self._buffer[self._at : end]
+            self._has_feed = self._has_feed or b"\n" in blanks
+            if b"," in blanks:
+                self._note("commas between top-level values were read as separators")
         return end
 
     # Records
@@ -193,10 +164,13 @@ class JsonFramer:
         return self._take_unfinished(at)
 
     def _envelope_before(self, level: Level, first: int, stop: int) -> tuple[int, Entrance | None]:
+        entrance = self._walk.plain_entrance(int(level.starts[first]))
+        if entrance is not None:
+            return first, entrance
         for index in self._runs.hinted(self._base, first, max(stop, first + 1)):
-            entrance = self._walk.entrance(int(level.starts[index]), self._base)
-            if isinstance(entrance, Entrance):
-                return index, entrance
+            found = self._walk.entrance(int(level.starts[index]), self._base)
+            if isinstance(found, Entrance):
+                return index, found
         return stop, None
 
     def _accept(self, level: Level, first: int, stop: int) -> None:
@@ -209,12 +183,23 @@ class JsonFramer:
             self._note_values(starts, ends)
 
     def _note_values(self, starts: Positions, ends: Positions) -> None:
-        if not self.forms.keys() & {"json-lines", "concatenated"}:
-            has_line_in = self._buffer.find(b"\n", int(starts[0]), int(ends[0])) >= 0
-            has_line_between = len(starts) == 1 or self._buffer.find(b"\n", int(ends[0]), int(starts[1])) >= 0
-            self.forms["concatenated" if has_line_in or not has_line_between else "json-lines"] = None
+        if self._values_seen < 2:
+            self._note_form(starts, ends)
         if (np.frombuffer(self._buffer, np.uint8)[ends[:-1]] == ord(",")).any():
             self._note("commas between top-level values were read as separators")
+
+    def _note_form(self, starts: Positions, ends: Positions) -> None:
+        """Tell lines from values that merely follow each other, by the first two values."""
+        has_feed_in = self._buffer.find(b"\n", int(starts[0]), int(ends[0])) >= 0
+        has_feed_before = not self._values_seen or self._has_feed
+        has_feed_behind = len(starts) == 1 or self._buffer.find(b"\n", int(ends[0]), int(starts[1])) >= 0
+        self._values_seen += len(starts)
+        self._has_feed = False
+        if has_feed_in or not has_feed_before or not has_feed_behind:
+            self.forms = {"concatenated" if form == "json-lines" else form: None for form in (*self.forms, "concatenated")}
+            self._values_seen = 2
+        elif "concatenated" not in self.forms:
+            self.forms["json-lines"] = None
 
     def _take_unfinished(self, at: int) -> bool:
         """Wait for the rest of a record, unless what is there proves that none can come."""
@@ -236,7 +221,7 @@ class JsonFramer:
             return True
         if self._is_last:
             return self._break(at, TRUNCATED)
-        if self._is_full:
+        if len(self._buffer) - at >= self._most_bytes:
             return self._give_up(at)
         # The indentation goes with the record: it says where a resumption may begin.
         line = self._buffer.rfind(b"\n", self._at, at) + 1
@@ -258,14 +243,14 @@ class JsonFramer:
     def _skip(self) -> bool:
         """Go on passing over a record that was too large."""
         size = len(self._buffer)
-        structure = Structure(self._buffer, start=0, end=size, workspace=self._workspace, state=self._state)
-        ends, breaks = structure.level(0).ends, structure.string_newlines
-        if len(breaks) and not (len(ends) and ends[0] <= breaks[0]):
+        structure = Structure(self._buffer, start=0, end=size, state=self._state)
+        end, breaks = structure.level(0).outer_end, structure.string_newlines
+        if len(breaks) and (end is None or end > breaks[0]):
             self._mode, self._column = self._resumed, 0
             return self._seek(0, int(breaks[0]), TOO_LARGE, is_continued=True)
-        self._at = int(ends[0]) if len(ends) else size
+        self._at = size if end is None else end
         self._refuse(0, self._at, TOO_LARGE, is_continued=True)
-        if not len(ends):
+        if end is None:
             return False
         self._mode = self._resumed
         self._scan(self._at, size)
@@ -314,7 +299,7 @@ class JsonFramer:
         if self._mode is Mode.VALUES:
             head = _ARRAY_HEAD.match(self._buffer, at)
             if head is not None:
-                if head.end() == len(self._buffer) and not self._is_last and not self._is_full:
+                if head.end() == len(self._buffer) and not self._is_last and len(self._buffer) - at < self._most_bytes:
                     return self._wait(at)
                 self._mode, self._at = Mode.LIST, at + 1
                 return True

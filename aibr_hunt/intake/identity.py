@@ -14,7 +14,7 @@ import rfc8785
 
 from aibr_hunt.intake.batch import Batch
 from aibr_hunt.intake.times import parse_time
-from aibr_hunt.model.event import Event, Identity, Json, Place
+from aibr_hunt.model.event import Event, Identity, Json, LongNumber, Place
 from aibr_hunt.model.mapping import FieldPath, Mapping
 
 # Members that hold the event time in records of no known source, most telling first.
@@ -30,7 +30,7 @@ COMMON_TIMES: Final[tuple[FieldPath, ...]] = (
 _AHEAD: Final = timedelta(hours=24)
 _SAFE_INTEGER: Final = 2**53
 # A number that orjson and RFC 8785 may write differently: with a point or an exponent, or too large for a double.
-_UNLIKE: Final = re.compile(rb"[:,\[]-?(?:[0-9]+[.eE]|[0-9]{16})")
+_UNLIKE: Final = re.compile(rb"(?:^|[:,\[])-?(?:[0-9]+[.eE]|[0-9]{16})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def _has_unsafe(value: Json) -> bool:
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)
-        elif isinstance(item, int | float) and abs(item) >= _SAFE_INTEGER:
+        elif isinstance(item, LongNumber) or (isinstance(item, int | float) and abs(item) >= _SAFE_INTEGER):
             return True
     return False
 

@@ -31,7 +31,7 @@ class Limits:
     bomb_floor_bytes: int = 64 * _MIB
     refusals_kept: int = 1000
     read_bytes: int = 64 * _KIB
-    chunk_bytes: int = 512 * _KIB
+    chunk_bytes: int = 1 * _MIB
 
 
 LIMITS = Limits()

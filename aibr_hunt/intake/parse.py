@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
+import re2
 
 from aibr_hunt.errors import RecordRefused
 from aibr_hunt.intake.limits import LIMITS
-from aibr_hunt.model.event import Json, OddNumber
+from aibr_hunt.model.event import Json, LongNumber, OddNumber
 
-# A number outside the form of docs/meaning.md section 5, wherever a value may stand: an exponent, more than 15 digits
-# before the point, more than 6 behind it. It may also hit inside a string, which costs time and nothing else.
-_ODD: Final = re.compile(rb"[:,\[]\s*-?(?:[0-9]{16}|[0-9]+\.[0-9]{7}|[0-9]+(?:\.[0-9]+)?[eE])")
+# A number that a double does not say, wherever a value may stand: one outside the form of docs/meaning.md section 5 (an
+# exponent, more than 15 digits before the point, more than 6 behind it), or one of more than 15 digits in all. It may
+# also hit inside a string, which costs time and nothing else. RE2 needs a quarter of the time of `re` here.
+_UNUSUAL: Final = re2.compile(rb"[:,\[]\s*-?(?:[0-9][0-9.]{15}|[0-9]+\.[0-9]{7}|[0-9]+(?:\.[0-9]+)?[eE])")
 _LONE: Final = re.compile(r"[\ud800-\udfff]")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _CONTROL: Final = re.compile(rb"[\x00-\x1f]")
@@ -62,7 +64,7 @@ def parse_record(text: bytes, *, strict: bool = False, nesting: int = LIMITS.nes
     """
     if text.count(b"{") + text.count(b"[") > nesting and _depth(text) > nesting:
         raise RecordRefused("nested too deep", f"more than {nesting} levels")
-    if strict or _ODD.search(text):
+    if strict or _UNUSUAL.search(text):
         return _parse_exactly(text, strict=strict)
     try:
         value = orjson.loads(text)
@@ -102,7 +104,7 @@ class _Hooks:
     def fraction(self, digits: str) -> float:
         whole, _, decimals = digits.lstrip("-").partition(".")
         if len(whole) <= _DIGITS and 0 < len(decimals) <= _DECIMALS and decimals.isdigit():
-            return float(digits)
+            return float(digits) if len(whole) + len(decimals) <= _DIGITS else LongNumber(digits)
         self.odd_numbers += 1
         return OddNumber(digits)
 

@@ -16,7 +16,9 @@ from aibr_hunt.intake.decompress import NONE, Content, Stored
 from aibr_hunt.intake.encoding import PROBE_BYTES, UTF_8, Encoding, encoding_of
 from aibr_hunt.intake.files import Found
 from aibr_hunt.intake.frame import JsonFramer
+from aibr_hunt.intake.framed import without_large
 from aibr_hunt.intake.limits import LIMITS, Limits
+from aibr_hunt.intake.memory import keep_freed_memory
 from aibr_hunt.intake.parse import Parsed
 from aibr_hunt.intake.tally import REFUSED, Tally, share_of
 from aibr_hunt.model.event import Account, ByteClass, Refusal
@@ -53,6 +55,7 @@ class FileReading:
 
     def __init__(self, found: Found, *, limits: Limits = LIMITS, csv: Sequence[CsvShape] | CsvShape | None = None) -> None:
         """Touch nothing yet: the file is opened when the first batch is asked for."""
+        keep_freed_memory()
         self.found = found
         self.csv_shape: CsvShape | None = None
         self.odd_numbers = self.repeated_keys = self.untimed = 0
@@ -97,7 +100,7 @@ class FileReading:
         text: Text | None = None
         pieces = content.pieces()
         pending: list[bytes] = []
-        size, wanted, is_last = 0, PROBE_BYTES, False
+        size, wanted, is_last = 0, max(PROBE_BYTES, self._limits.chunk_bytes), False
         while not is_last:
             piece = next(pieces, None)
             is_last = piece is None
@@ -132,7 +135,8 @@ class FileReading:
         framer = self._framer = self._framer or self._choose_framer(buffer, is_last=is_last)
         if framer is None:
             return None
-        framed = framer.frame(buffer, is_last=is_last, is_full=len(buffer) >= self._limits.record_bytes)
+        most = self._limits.record_bytes
+        framed = without_large(framer.frame(buffer, is_last=is_last, most_bytes=most), most)
         taken = text.take(framed, framer.json_of if isinstance(framer, CsvFramer) else None)
         self._tally.add_framing(taken.framing_bytes)
         for refused, (offset, length) in zip(framed.refused, taken.refused, strict=True):

@@ -42,7 +42,7 @@ class Runs:
     def hinted(self, depth: int, first: int, stop: int) -> list[int]:
         """Return the records from `first` to before `stop` that may be envelopes."""
         if self._hints is None:
-            self._hints = envelope_hints(self._buffer, self._structure.start, self._structure.end)
+            self._hints = envelope_hints(self._buffer, self._structure)
         if not len(self._hints):
             return []
         owners = np.unique(np.searchsorted(self._structure.level(depth).starts, self._hints, side="right") - 1)

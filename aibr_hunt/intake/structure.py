@@ -8,6 +8,7 @@ records is checked as text by `frame`, so braces are enough.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -17,11 +18,13 @@ import numpy.typing as npt
 Words: TypeAlias = npt.NDArray[np.uint64]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Positions: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 21
 _WORD = 64
 _SHIFTS = tuple(np.uint64(1 << power) for power in range(6))
 _ONE, _TOP = np.uint64(1), np.uint64(63)
+_ODD_BITS, _ALL = np.uint64(0xAAAAAAAAAAAAAAAA), np.uint64(0xFFFFFFFFFFFFFFFF)
 _QUOTE, _BACKSLASH, _OPEN, _CLOSE, _NEWLINE = (np.uint8(ord(sign)) for sign in '"\\{}\n')
 _NO_POSITIONS: Positions = np.empty(0, np.int64)
 _NO_WORDS: Words = np.empty(0, np.uint64)
@@ -45,14 +48,18 @@ class Workspace:
         self._flags = np.zeros(BLOCK_BYTES, np.bool_)
         self._shifted: Words = np.empty(BLOCK_BYTES // _WORD, np.uint64)
 
-    def bitmap(self, block: Bytes, sign: np.uint8) -> Words:
-        """Return one bit for each byte of `block`, set where it is `sign`; the last word is filled with zeros."""
+    def flags(self, block: Bytes, sign: np.uint8) -> Flags:
+        """Return, until the next call, where `block` is `sign`; filled with False to whole words."""
         size = len(block)
         padded = -(-size // _WORD) * _WORD
         np.equal(block, sign, out=self._flags[:size])
         if padded != size:
             self._flags[size:padded] = False
-        return np.packbits(self._flags[:padded], bitorder="little").view(np.uint64)
+        return self._flags[:padded]
+
+    def bitmap(self, block: Bytes, sign: np.uint8) -> Words:
+        """Return one bit for each byte of `block`, set where it is `sign`; the last word is filled with zeros."""
+        return np.packbits(self.flags(block, sign), bitorder="little").view(np.uint64)
 
     def prefix_xor(self, words: Words, *, carry: bool) -> Words:
         """Turn each bit of `words`, in place, into the parity of all bits up to it; `carry` starts it odd."""
@@ -68,6 +75,16 @@ class Workspace:
         return words
 
 
+class _Local(threading.local):
+    """Each thread's own workspace."""
+
+    def __init__(self) -> None:
+        self.workspace = Workspace()
+
+
+_LOCAL = _Local()
+
+
 class _Part(NamedTuple):
     """The words of one block, or of all blocks joined."""
 
@@ -75,22 +92,24 @@ class _Part(NamedTuple):
     closes: Words
     floor: npt.NDArray[np.int32]
     net: npt.NDArray[np.int8]
-    string_newlines: Words
-    line_opens: Words
+    string_newlines: Positions
+    line_opens: Positions
 
 
-_EMPTY = _Part(_NO_WORDS, _NO_WORDS, np.empty(0, np.int32), np.empty(0, np.int8), _NO_WORDS, _NO_WORDS)
+_EMPTY = _Part(_NO_WORDS, _NO_WORDS, np.empty(0, np.int32), np.empty(0, np.int8), _NO_POSITIONS, _NO_POSITIONS)
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
     """All objects that open at one depth, in order: byte positions of `{` and of the place after `}`.
 
-    When `starts` is one longer than `ends`, the last object is not closed in the buffer.
+    When `starts` is one longer than `ends`, the last object is not closed in the part. `outer_end` is the place after the `}`
+    that ends an object which was open when the part began; None when there is none.
     """
 
     starts: Positions
     ends: Positions
+    outer_end: int | None = None
 
 
 class Structure:
@@ -100,7 +119,6 @@ class Structure:
         buffer: The text.
         start: First byte of the part; positions count from the buffer's begin all the same.
         end: End of the part.
-        workspace: Arrays to work in.
         state: What an earlier part left at its end; the default begins outside strings at depth 0.
 
     Attributes:
@@ -109,35 +127,36 @@ class Structure:
         line_opens: Positions of `{` outside strings that follow a line feed at once.
     """
 
-    def __init__(self, buffer: bytes, *, start: int, end: int, workspace: Workspace, state: State | None = None) -> None:
+    def __init__(self, buffer: bytes, *, start: int, end: int, state: State | None = None) -> None:
         """Scan the part once."""
         self.start, self.end = start, end
         self.state = state or State()
-        self._workspace = workspace
+        self._buffer = buffer
+        self._workspace = _LOCAL.workspace
         self._levels: dict[int, Level] = {}
         self._has_newline = buffer.find(b"\n", start, end) >= 0
         self._has_backslash = buffer.find(b"\\", start, end) >= 0
         data = np.frombuffer(buffer, np.uint8)[start:end]
-        self._words = _joined([self._scan(data[at : at + BLOCK_BYTES], self.state) for at in range(0, len(data), BLOCK_BYTES)])
-        self.string_newlines = self._set_bits(self._words.string_newlines)
-        self.line_opens = self._set_bits(self._words.line_opens)
+        self._words = _joined([self._scan(data, at) for at in range(0, len(data), BLOCK_BYTES)])
+        self.string_newlines, self.line_opens = self._words.string_newlines, self._words.line_opens
 
-    def _scan(self, block: Bytes, state: State) -> _Part:
-        """Return the words of one block, and move the state to its end."""
-        workspace = self._workspace
+    def _scan(self, data: Bytes, at: int) -> _Part:
+        """Return the words of the block that begins at `at`, and move the state to its end."""
+        workspace, state = self._workspace, self.state
+        block = data[at : at + BLOCK_BYTES]
         quotes = workspace.bitmap(block, _QUOTE)
-        if self._has_backslash:
-            _drop_escaped(quotes, workspace.bitmap(block, _BACKSLASH), len(block), state=state)
+        if self._has_backslash or state.is_escaped:
+            self._drop_escaped(quotes, block)
         inside = workspace.prefix_xor(quotes, carry=state.in_string)
         state.in_string = bool(inside[-1] >> _TOP)
         opens, closes = workspace.bitmap(block, _OPEN), workspace.bitmap(block, _CLOSE)
-        string_newlines, line_starts = _NO_WORDS, _NO_WORDS
+        string_newlines, line_starts = _NO_POSITIONS, _NO_POSITIONS
         if self._has_newline:
-            newlines = workspace.bitmap(block, _NEWLINE)
-            string_newlines = newlines & inside
-            line_starts = newlines << _ONE
-            line_starts[1:] |= newlines[:-1] >> _TOP
-            line_starts[0] |= np.uint64(state.after_newline)
+            newlines = true_places(workspace.flags(block, _NEWLINE))
+            string_newlines = newlines[_bits(inside, newlines)] + (at + self.start)
+            line_starts = newlines[newlines < len(block) - 1] + 1
+            if state.after_newline:
+                line_starts = np.concatenate((np.zeros(1, np.int64), line_starts))
             state.after_newline = bool(block[-1] == _NEWLINE)
         outside = np.invert(inside, out=inside)
         np.bitwise_and(opens, outside, out=opens)
@@ -149,7 +168,32 @@ class Structure:
             floor += state.depth
         state.depth = int(floor[-1])
         floor -= opened
-        return _Part(opens, closes, floor, net, string_newlines, line_starts & opens if self._has_newline else _NO_WORDS)
+        line_opens = line_starts[_bits(opens, line_starts)] + (at + self.start)
+        return _Part(opens, closes, floor, net, string_newlines, line_opens)
+
+    def _drop_escaped(self, quotes: Words, block: Bytes) -> None:
+        """Clear the bits of `quotes` that a backslash escapes; the state says so of the block's first byte, then of the next one's."""
+        backslashes = self._workspace.bitmap(block, _BACKSLASH)
+        escaped = _escaped(backslashes, np.uint64(0))
+        leaves = (escaped ^ backslashes) & backslashes
+        leaves >>= _TOP
+        for word in np.flatnonzero(backslashes == _ALL).tolist():
+            # What enters a word reaches its end only through 64 backslashes in a row, which hand it on unchanged.
+            leaves[word] = leaves[word - 1] if word else self.state.is_escaped
+        entered = np.flatnonzero(leaves[:-1]) + 1
+        escaped[entered] = _escaped(backslashes[entered], _ONE)
+        if self.state.is_escaped:
+            escaped[:1] = _escaped(backslashes[:1], _ONE)
+        last = len(block) & 63
+        self.state.is_escaped = bool(escaped[-1] >> np.uint64(last) & _ONE if last else leaves[-1])
+        quotes &= ~escaped
+
+    def places_of(self, sign: int) -> Positions:
+        """Return where `sign`, a rare one, stands in the part, inside strings too."""
+        data = np.frombuffer(self._buffer, np.uint8)[self.start : self.end]
+        blocks = range(0, len(data), BLOCK_BYTES)
+        found = [true_places(self._workspace.flags(data[at : at + BLOCK_BYTES], np.uint8(sign))) + (self.start + at) for at in blocks]
+        return np.concatenate(found) if found else _NO_POSITIONS
 
     def level(self, depth: int) -> Level:
         """Return the objects that open at `depth` (0 is where the scan began; it can be negative)."""
@@ -170,15 +214,28 @@ class Structure:
         running = np.cumsum(np.where(is_open, np.int8(1), np.int8(-1)), dtype=np.int32)
         after = running + (before - (np.cumsum(net) - net))[row]
         opening, closing = is_open & (after == depth + 1), ~is_open & (after == depth)
-        return Level(self._at(words, bits[opening]), self._at(words, bits[closing]) + 1)
-
-    def _set_bits(self, words: Words) -> Positions:
-        filled = np.flatnonzero(words)
-        return self._at(filled, np.flatnonzero(np.unpackbits(words[filled].view(np.uint8), bitorder="little").view(np.bool_)))
+        starts, ends = self._at(words, bits[opening]), self._at(words, bits[closing]) + 1
+        if len(ends) and not (len(starts) and starts[0] < ends[0]):
+            return Level(starts, ends[1:], int(ends[0]))
+        return Level(starts, ends)
 
     def _at(self, words: Positions, bits: Positions) -> Positions:
         places: Positions = (words[bits >> 6] << 6) + (bits & 63) + self.start
         return places
+
+
+def true_places(flags: Flags) -> Positions:
+    """Return where an array of few hits, of a length that eight divides, is true: eight flags at a time first."""
+    groups = np.flatnonzero(flags.view(np.uint64) != 0)
+    inner = np.flatnonzero(flags.reshape(-1, 8)[groups])
+    places: Positions = (groups[inner >> 3] << 3) + (inner & 7)
+    return places
+
+
+def _bits(words: Words, places: Positions) -> Flags:
+    """Return the bits of `words` at the given places."""
+    bits: Flags = (words[places >> 6] >> (places & 63).astype(np.uint64) & _ONE).astype(np.bool_)
+    return bits
 
 
 def _joined(parts: list[_Part]) -> _Part:
@@ -187,34 +244,16 @@ def _joined(parts: list[_Part]) -> _Part:
     return _Part(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else _EMPTY
 
 
-def _drop_escaped(quotes: Words, backslashes: Words, size: int, *, state: State) -> None:
-    """Clear the bits of `quotes` that a backslash escapes; `state.is_escaped` says so of the first byte, then of the next block's."""
-    before = backslashes << _ONE
-    before[1:] |= backslashes[:-1] >> _TOP
-    if not state.is_escaped and not np.any(before & backslashes):
-        np.bitwise_and(quotes, np.invert(before, out=before), out=quotes)
-        state.is_escaped = bool(backslashes[(size - 1) >> 6] >> np.uint64((size - 1) & 63) & _ONE)
-        return
-    filled = np.flatnonzero(backslashes)
-    bits = np.flatnonzero(np.unpackbits(backslashes[filled].view(np.uint8), bitorder="little").view(np.bool_))
-    positions = (filled[bits >> 6] << 6) + (bits & 63)
-    targets = _escaped_after_runs(positions, is_first_escaped=state.is_escaped)
-    state.is_escaped = bool(len(targets)) and int(targets[-1]) == size
-    if state.is_escaped:
-        targets = targets[:-1]
-    np.bitwise_and.at(quotes, targets >> 6, ~(_ONE << (targets & 63).astype(np.uint64)))
+def _escaped(backslashes: Words, entering: np.uint64) -> Words:
+    """Return the bits of the signs that a backslash escapes; `entering` is 1 where each word's first sign is escaped from before.
 
-
-def _escaped_after_runs(backslashes: Positions, *, is_first_escaped: bool) -> Positions:
-    """Return the places right after a run of an odd number of backslashes: what stands there is escaped."""
-    if is_first_escaped:
-        if not len(backslashes) or backslashes[0] != 0:
-            return np.concatenate((np.zeros(1, np.int64), _escaped_after_runs(backslashes, is_first_escaped=False)))
-        backslashes = backslashes[1:]
-    if not len(backslashes):
-        return _NO_POSITIONS
-    is_last = np.append(np.diff(backslashes) != 1, [True])
-    lasts = np.flatnonzero(is_last)
-    lengths = np.diff(np.concatenate(([-1], lasts)))
-    ends: Positions = backslashes[lasts[(lengths & 1) == 1]]
-    return ends + 1
+    A subtraction lets a borrow run along each row of backslashes, which tells the odd places from the even ones (the method of
+    simdjson, json_escape_scanner).
+    """
+    escaping = backslashes & ~entering
+    code = escaping << _ONE
+    code |= _ODD_BITS
+    code -= escaping
+    code ^= _ODD_BITS
+    code ^= backslashes | entering
+    return code

@@ -92,18 +92,12 @@ def _exact(value: Json) -> Json:
 
 
 def event_value(content: bytes | None) -> Json:
-    """Return the JSON value of an event as the vault keeps it; text where it is no JSON, None where it is missing."""
+    """Return the JSON value of an event as the vault keeps it; text where it is no JSON, None where it is missing.
+
+    The standard library's reader takes what has no RFC 8785 form too: integers of any size, NaN, lone surrogates.
+    """
     if content is None:
         return None
-    try:
-        value: Json = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return _lenient_value(content)
-    return value
-
-
-def _lenient_value(content: bytes) -> Json:
-    """Read what has no RFC 8785 form: integers of any size, NaN, lone surrogates; else the text itself."""
     text = content.decode("utf-8", "replace")
     try:
         value: Json = json.loads(text)

@@ -125,6 +125,7 @@ class FindingsCheck:
             "place_digest": hit.place_digest,
             "is_weak": int(hit.is_weak),
             "run_id": hit.run_id,
+            "lead_event": row["event"],
             "sighting_rule": str(row["rule_id"]),
             "text_digest": text_digest,
             "meaning_digest": meaning_digest,
@@ -233,6 +234,8 @@ def _sightings_with_all() -> Select[*tuple[object, ...]]:
             sightings.c.sequence,
             leads.c.id.label("lead_id"),
             leads.c.rule_id,
+            leads.c.event.label("lead_event"),
+            deliveries.c.event,
             deliveries.c.path,
             deliveries.c.place_digest,
             deliveries.c.file_digest,
@@ -251,7 +254,7 @@ def _sightings_with_all() -> Select[*tuple[object, ...]]:
         )
         .join(leads, leads.c.number == sightings.c.lead)
         .join(deliveries, deliveries.c.number == sightings.c.delivery)
-        .join(events, (events.c.number == deliveries.c.event) & (events.c.number == leads.c.event))
+        .join(events, events.c.number == deliveries.c.event)
         .join(tables.runs, tables.runs.c.number == sightings.c.run)
         .join(rules, rules.c.number == sightings.c.rule)
     )

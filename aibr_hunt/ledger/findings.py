@@ -20,7 +20,7 @@ Row: TypeAlias = dict[str, Column]
 Numbered: TypeAlias = Sequence[tuple[Delivery, int]]
 """Deliveries, each with the sequence number of its evidence record."""
 
-_LONGER_ID_DIGITS = (20, 32, 64)
+_ID_DIGITS = (12, 20, 32, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +182,17 @@ class FindingsWriter:
         }
 
     def _give_ids(self, rows: list[Row], keys: Mapping[int, str]) -> None:
-        """Give each new lead its id; two that would share one get longer ones, the later of them."""
-        wanted = [lead_id(str(row["rule_id"]), keys[int(str(row["event"]))]) for row in rows]
+        """Give each new lead its id; where two would share one, the later of them gets a longer one."""
+        pairs = [(str(row["rule_id"]), keys[int(str(row["event"]))]) for row in rows]
+        wanted = [lead_id(rule_id, key, digits=_ID_DIGITS[0]) for rule_id, key in pairs]
         taken = self._taken_ids(wanted)
-        for row, short_id in zip(rows, wanted, strict=True):
-            row["id"] = short_id if short_id not in taken else self._longer_id(row, keys, taken)
+        for row, short_id, pair in zip(rows, wanted, pairs, strict=True):
+            row["id"] = short_id if short_id not in taken else self._longer_id(pair, taken)
             taken.add(str(row["id"]))
 
-    def _longer_id(self, row: Row, keys: Mapping[int, str], taken: set[str]) -> str:
-        for digits in _LONGER_ID_DIGITS:
-            longer = lead_id(str(row["rule_id"]), keys[int(str(row["event"]))], digits=digits)
+    def _longer_id(self, pair: tuple[str, str], taken: set[str]) -> str:
+        for digits in _ID_DIGITS[1:]:
+            longer = lead_id(*pair, digits=digits)
             if longer not in taken and not self._taken_ids([longer]):
                 return longer
         raise AssertionError("two leads with one SHA-256")

@@ -45,7 +45,7 @@ class LeadReader:
 
     def leads(self, wanted: LeadFilter) -> Iterator[Lead]:
         """Yield the leads that are wanted, by event time."""
-        query = self._query(wanted).order_by(tables.leads.c.time.asc().nulls_first(), tables.leads.c.number)
+        query = _leads().where(*self._wanted(wanted)).order_by(tables.leads.c.time.asc().nulls_first(), tables.leads.c.number)
         if wanted.include_suppressed or not self._active:
             yield from self._read(query.limit(wanted.limit).offset(wanted.offset), with_events=wanted.with_events)
             return
@@ -55,11 +55,11 @@ class LeadReader:
 
     def count(self, wanted: LeadFilter) -> int:
         """Return how many leads are wanted, whatever the filter's limit and offset."""
-        query = self._query(wanted)
-        total = int(self._connection.execute(select(func.count()).select_from(query.subquery())).scalar_one())
+        conditions = self._wanted(wanted)
+        total = int(self._connection.execute(select(func.count()).select_from(tables.leads).where(*conditions)).scalar_one())
         if wanted.include_suppressed or not self._active:
             return total
-        judged = query.where(tables.leads.c.rule_id.in_(self._active))
+        judged = _leads().where(*conditions, tables.leads.c.rule_id.in_(self._active))
         return total - sum(bool(lead.suppressed_by) for lead in self._read(judged, with_events=False))
 
     def lead(self, lead_id: str) -> Lead:
@@ -79,18 +79,16 @@ class LeadReader:
         hint = f"Several begin so: {', '.join(found)}." if found else "`leads list` shows those that there are."
         raise UsageError(f"The ledger holds no lead {lead_id!r}.", hint=hint)
 
-    def _query(self, wanted: LeadFilter) -> Select[*tuple[object, ...]]:
-        leads = tables.leads
-        query = _leads()
+    def _wanted(self, wanted: LeadFilter) -> list[ColumnElement[bool]]:
+        conditions = list(_conditions(wanted))
         if wanted.run_id:
             numbers = select(tables.sightings.c.lead).join(tables.runs, tables.runs.c.number == tables.sightings.c.run)
-            query = query.where(leads.c.number.in_(numbers.where(tables.runs.c.id == wanted.run_id)))
+            conditions.append(tables.leads.c.number.in_(numbers.where(tables.runs.c.id == wanted.run_id)))
         if wanted.rule:
-            named = select(tables.rules.c.id).where(or_(tables.rules.c.id == wanted.rule, tables.rules.c.name == wanted.rule))
-            query = query.where(leads.c.rule_id.in_(named))
-        for condition in _conditions(wanted):
-            query = query.where(condition)
-        return query
+            rules = tables.rules
+            named = select(rules.c.id).where(or_(rules.c.id == wanted.rule, rules.c.name == wanted.rule))
+            conditions.append(tables.leads.c.rule_id.in_(named))
+        return conditions
 
     def _read(self, query: Select[*tuple[object, ...]], *, with_events: bool) -> Iterator[Lead]:
         for page in self._connection.execute(query.execution_options(yield_per=_PAGE)).partitions():

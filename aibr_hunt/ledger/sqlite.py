@@ -137,7 +137,9 @@ def _copy(path: Path, target: Path) -> None:
         copied.execute("PRAGMA journal_mode = DELETE")  # one file, without a journal beside it
         found = copied.execute("PRAGMA quick_check(1)").fetchone()
         if found != ("ok",):
-            raise LedgerError(f"The copy of {path} does not hold together: {found}.", hint="Run `evidence verify` on the ledger itself.")
+            raise LedgerError(f"The copy of {path} does not hold together: {found[0]}.", hint="Run `evidence verify` on the ledger.")
+    except sqlite3.Error as error:
+        raise LedgerError(f"The ledger {path} cannot be copied: {error}.", hint="Run `evidence verify` on the ledger.") from error
     finally:
         copied.close()
         source.close()

@@ -25,7 +25,7 @@ class BoundField:
         json_cuts: For each path the places where a text is parsed as JSON before the path goes on: pairs of the
             number of members before it and how many times it is parsed, ascending.
         blanks: Texts that are blank in this field besides the empty one.
-        is_from_root: The paths start at the record even where a View shows one element of it.
+        levels_up: How many Views out of the one that is asked the paths start: 0 for that View itself.
         spec: What the mapping says of the field; neutral without a mapping.
         warning: A sentence for the author when the spelling is a known misspelling, else empty.
     """
@@ -34,14 +34,9 @@ class BoundField:
     paths: tuple[FieldPath, ...]
     json_cuts: tuple[tuple[tuple[int, int], ...], ...] = ()
     blanks: tuple[str, ...] = ()
-    is_from_root: bool = False
+    levels_up: int = 0
     spec: FieldSpec = _UNMAPPED
     warning: str = ""
-
-    @property
-    def is_plain(self) -> bool:
-        """True when the field has one path, none of it inside JSON text."""
-        return len(self.paths) == 1 and not any(self.json_cuts)
 
 
 def split_path(name: str) -> FieldPath:

@@ -85,10 +85,15 @@ def _compile_text(leaf: Text, field: BoundField) -> Test:
     read = View.texts if leaf.cased else View.folded
     if not is_open(leaf):
         return lambda view: any(map(test, read(view, field)))
+    shape = _as_it_is if leaf.cased else fold
     return lambda view: (
         any(map(test, read(view, field)))
-        or any(test(text) for value in view.values(field) if isinstance(value, dict) for text in object_texts(value))
+        or any(test(shape(text)) for value in view.values(field) if isinstance(value, dict) for text in object_texts(value))
     )
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 def _compile_equals(leaf: Text, field: BoundField) -> Test:
@@ -191,7 +196,7 @@ def _compile_time(leaf: TimeIs, field: BoundField) -> Test:
 
 
 def _compile_reference(leaf: FieldRef, field: BoundField, other: BoundField) -> Test:
-    shape = (lambda text: text) if leaf.cased else fold
+    shape = _as_it_is if leaf.cased else fold
 
     def agree(left: Json, right: Json) -> bool:
         if leaf.op is TextOp.EQUALS and not leaf.cased:
@@ -208,7 +213,7 @@ def _compile_reference(leaf: FieldRef, field: BoundField, other: BoundField) -> 
 
 def _compile_keyword(leaf: Keyword, binder: Binder) -> Test:
     inner = leaf.pattern[1:-1]
-    if len(inner) == 1 and isinstance(inner[0], str):
+    if len(inner) == 1 and not isinstance(inner[0], Star):
         test = text_test(TextOp.CONTAINS, inner[0], cased=leaf.cased)
     else:
         test = text_test(TextOp.WILDCARD, leaf.pattern, cased=leaf.cased)

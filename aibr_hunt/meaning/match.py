@@ -14,7 +14,7 @@ from aibr_hunt.meaning.bind import Binder, BoundField, binder_of, check_bindable
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.leaf import Locate, Test, compile_leaf
 from aibr_hunt.meaning.scalar import canonical_number
-from aibr_hunt.meaning.view import View, opened
+from aibr_hunt.meaning.view import View, opened, parsed_text
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import FieldPath, Mapping
 from aibr_hunt.model.predicate import And, Not, Or, Predicate, Text, TextOp, Together
@@ -82,13 +82,13 @@ def _is_one_of(field: BoundField, wanted: frozenset[str]) -> Test:
 def _compile_together(pairs: tuple[tuple[str, Predicate], ...], locate: Locate, binder: Binder) -> Test:
     """Return a selection map as one test: fields that share a list are tested on one element of it (docs/meaning.md section 1).
 
-    A field with several places in the record, or inside JSON text, has no one list to share: it binds on its own.
+    A field with several places in the record has no one list to share: it binds on its own.
     """
     alone: list[Test] = []
     shared: list[tuple[BoundField, Predicate]] = []
     for name, item in pairs:
         field = locate(name)
-        if field.is_plain:
+        if len(field.paths) == 1:
             shared.append((field, item))
         else:
             alone.append(_compile(item, locate, binder))
@@ -106,36 +106,67 @@ def _group(items: list[tuple[BoundField, Predicate]], prefix: FieldPath, *, loca
     for member, group in groups.items():
         if member is None or len(group) == 1:
             tests += [_compile(item, _below(locate, prefix), binder) for _, item in group]
-        else:
-            tests.append(_on_one_element(member, _all_of(_group(group, (*prefix, member), locate=locate, binder=binder))))
+            continue
+        times = max(_cut_at(field, depth + 1) for field, _ in group)
+        # Where a text is opened as JSON, items on the text itself and items below it look at different values.
+        ending = [pair for pair in group if times and len(pair[0].paths[0]) == depth + 1]
+        going_on = [pair for pair in group if pair not in ending]
+        for part, parse_times in ((ending, 0), (going_on, times)):
+            if part:
+                inner = _all_of(_group(part, (*prefix, member), locate=locate, binder=binder))
+                tests.append(_on_one_element(member, inner, parse_times=parse_times))
     return tests
 
 
+def _cut_at(field: BoundField, depth: int) -> int:
+    """Return how many times a text that lies `depth` members deep on the field's path is parsed as JSON."""
+    return dict(field.json_cuts[0]).get(depth, 0) if field.json_cuts else 0
+
+
 def _below(locate: Locate, prefix: FieldPath) -> Locate:
-    """Return a `locate` whose paths start at `prefix`; a field that lies elsewhere is read from the whole record."""
+    """Return a `locate` for a View of what lies at `prefix`.
+
+    A field that parts from the prefix earlier is read from the View where it does: the same element of the lists that
+    it shares, any element of the others.
+    """
     if not prefix:
         return locate
 
     def lower(name: str) -> BoundField:
         field = locate(name)
-        if field.is_plain and field.paths[0][: len(prefix)] == prefix:
-            return replace(field, key=f"{len(prefix)}:{field.key}", paths=(field.paths[0][len(prefix) :],))
-        return replace(field, is_from_root=True)
+        if len(field.paths) > 1:
+            return replace(field, key=f"0:{field.key}", levels_up=len(prefix))
+        path, common = field.paths[0], 0
+        while common < min(len(path), len(prefix)) and path[common] == prefix[common]:
+            common += 1
+        cuts = tuple((at - common, times) for at, times in (field.json_cuts[0] if field.json_cuts else ()) if at > common)
+        return replace(
+            field, key=f"{common}:{field.key}", paths=(path[common:],), json_cuts=(cuts,) if cuts else (), levels_up=len(prefix) - common
+        )
 
     return lower
 
 
-def _on_one_element(member: str, test: Test) -> Test:
+def _on_one_element(member: str, test: Test, *, parse_times: int) -> Test:
     """Return a test that some element of the list at `member` passes; a value that is no list is its own one element."""
 
     def holds(view: View) -> bool:
         value = view.root.get(member) if isinstance(view.root, dict) else None
+        if parse_times:
+            value = _parsed(value, parse_times)
         if not isinstance(value, list):
-            return test(View(value, view.whole))
+            return test(View(value, view))
         elements = list(opened(value))
-        return any(test(View(element, view.whole)) for element in elements) if elements else test(View(None, view.whole))
+        return any(test(View(element, view)) for element in elements) if elements else test(View(None, view))
 
     return holds
+
+
+def _parsed(value: Json, times: int) -> Json:
+    """Return what a JSON text holds, or a list of what each text in a list holds."""
+    if isinstance(value, list):
+        return [parsed_text(element, times) for element in opened(value)]
+    return parsed_text(value, times)
 
 
 def anchors(predicate: Predicate, binder: Binder) -> Anchors:

@@ -32,17 +32,16 @@ def required_runs(pattern: str) -> tuple[tuple[str, ...], ...] | None:
         pattern: An expression that RE2 accepts.
 
     Returns:
-        None when the expression uses quoting (`\Q`) or verbose syntax, which this reader does not follow.
+        None when the expression may use quoting (`\Q`), which this reader does not follow.
     """
+    if "\\Q" in pattern:
+        return None
     branches = [_Branch()]
     at = 0
     while at < len(pattern):
         character = pattern[at]
         branch = branches[-1]
         if character == "\\":
-            escaped = pattern[at + 1 : at + 2]
-            if escaped == "Q":
-                return None
             at = _after_escape(pattern, at, branch)
         elif character == "[":
             branch.cut()

@@ -21,6 +21,7 @@ MIN_LITERAL: Final = 4
 _WEIGHT_OF_COMMON: Final = 9
 _RUNS: Final = re.compile(r"[ !#-.0-\[\]-~]+")  # printable ASCII without " / \
 _RUNS_IN_OBJECTS: Final = re.compile(r"[ !#-+.0-9;-Z^-z|~-]+")  # ... and without , : [ ] { }, which serialisations space differently
+_ESCAPES: Final = re.compile(r"\\[bfnrt]", re.IGNORECASE)
 _NUMBER_LIKE: Final = re.compile(r"[-+0-9.e]+")
 _DATE_LIKE: Final = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?.*")
 _WORDS_OF_JSON: Final = frozenset(("true", "false", "null"))
@@ -97,7 +98,10 @@ def _union(needs: Sequence[Need | None]) -> Need | None:
 
 def _need_of_text(leaf: Text, binder: Binder) -> Need | None:
     texts = [leaf.literal] if leaf.op is not TextOp.WILDCARD else [part for part in leaf.pattern if not isinstance(part, Star)]
-    return _need_of_runs(leaf, binder, texts=texts, shape=_RUNS_IN_OBJECTS if is_open(leaf) else _RUNS)
+    if not is_open(leaf):
+        return _need_of_runs(leaf, binder, texts=texts, shape=_RUNS)
+    # A control sign that stands raw in the bytes reads as one of these escapes in an object's text.
+    return _need_of_runs(leaf, binder, texts=[_ESCAPES.sub("\\\\", text) for text in texts], shape=_RUNS_IN_OBJECTS)
 
 
 def _need_of_regex(leaf: Regex, binder: Binder) -> Need | None:

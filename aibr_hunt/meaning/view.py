@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,11 +11,12 @@ import orjson
 
 from aibr_hunt.meaning.bind import BoundField
 from aibr_hunt.meaning.fold import fold
-from aibr_hunt.meaning.scalar import text_of
-from aibr_hunt.model.event import Json
+from aibr_hunt.meaning.scalar import canonical_number, text_of
+from aibr_hunt.model.event import Json, OddNumber
 from aibr_hunt.model.mapping import FieldPath
 
 MAX_JSON_TEXT_NESTING: Final = 64
+_MAY_BE_ODD: Final = re.compile(r"[0-9](?:[eE]|\.[0-9]{7})")
 
 
 class View:
@@ -22,15 +24,15 @@ class View:
 
     Args:
         root: The JSON value that paths start from; None stands for a missing element.
-        whole: The View of the whole record, when `root` is only an element in it.
+        outer: The View in which `root` is an element; None for the View of a whole record.
     """
 
-    __slots__ = ("_folded", "_texts", "_values", "root", "whole")
+    __slots__ = ("_folded", "_texts", "_values", "outer", "root")
 
-    def __init__(self, root: Json, whole: View | None = None) -> None:
+    def __init__(self, root: Json, outer: View | None = None) -> None:
         """Start with nothing worked out."""
         self.root = root
-        self.whole = self if whole is None else whole
+        self.outer = outer
         self._values: dict[str, list[Json]] = {}
         self._texts: dict[str, list[str]] = {}
         self._folded: dict[str, list[str]] = {}
@@ -39,9 +41,14 @@ class View:
         """Return every value of the field that is not blank: scalars and objects, lists opened."""
         found = self._values.get(field.key)
         if found is None:
-            source = self.whole.root if field.is_from_root else self.root
-            found = self._values[field.key] = _read(source, field)
+            found = self._values[field.key] = _read(self._root_of(field), field)
         return found
+
+    def _root_of(self, field: BoundField) -> Json:
+        view = self
+        for _ in range(field.levels_up):
+            view = view.outer or view
+        return view.root
 
     def texts(self, field: BoundField) -> list[str]:
         """Return the texts of the field's scalars; a value without a text (odd number, fraction) gives none."""
@@ -55,18 +62,31 @@ class View:
         """Return the texts of the field under the fold."""
         found = self._folded.get(field.key)
         if found is None:
-            found = self._folded[field.key] = [fold(text) for text in self.texts(field)]
+            values = self.values(field)
+            if len(values) == 1 and isinstance(values[0], str):
+                found = [fold(values[0])]  # nearly always so: spared the way over `texts`
+            else:
+                found = [fold(text) for text in self.texts(field)]
+            self._folded[field.key] = found
         return found
 
 
 def _read(root: Json, field: BoundField) -> list[Json]:
-    found: list[Json] = []
-    for index, path in enumerate(field.paths):
-        found += _through_texts(root, path, field.json_cuts[index]) if field.json_cuts else _walk(root, path)
+    if len(field.paths) == 1 and not field.json_cuts:
+        found = _walk(root, field.paths[0])
+    else:
+        found = _through_all(root, field)
     if field.blanks:
         found = [value for value in found if not (isinstance(value, str) and value in field.blanks)]
     if field.spec.derive == "lower":
         found = [value.lower() if isinstance(value, str) else value for value in found]
+    return found
+
+
+def _through_all(root: Json, field: BoundField) -> list[Json]:
+    found: list[Json] = []
+    for index, path in enumerate(field.paths):
+        found += _through_texts(root, path, field.json_cuts[index]) if field.json_cuts else _walk(root, path)
     return found
 
 
@@ -82,12 +102,14 @@ def _through_texts(root: Json, path: FieldPath, cuts: tuple[tuple[int, int], ...
 def _walk(value: Json, path: FieldPath) -> list[Json]:
     """Return the values at `path` below `value` that are not blank, every list opened."""
     for index, member in enumerate(path):
-        if isinstance(value, dict):
+        if type(value) is dict:  # exactly what parsers give; faster than isinstance in the innermost loop
             value = value.get(member)
         elif isinstance(value, list):
             return [found for element in opened(value) for found in _walk(element, path[index:])]
         else:
             return []
+    if type(value) is str:
+        return [value] if value else []
     if isinstance(value, list):
         return list(opened(value))
     return [] if value is None or value == "" or value == {} else [value]
@@ -118,10 +140,26 @@ def parsed_text(value: Json, depth: int) -> Json:
 
 def _parsed_once(text: str) -> Json:
     try:
-        value: Json = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value: Json = _parsed_by_spelling(text) if _MAY_BE_ODD.search(text) else orjson.loads(text)
+    except (ValueError, RecursionError):
         return None
     return value if nesting(value) <= MAX_JSON_TEXT_NESTING else None
+
+
+def _parsed_by_spelling(text: str) -> Json:
+    """Return what a JSON text holds, with numbers outside the number form as OddNumber: orjson cannot tell how they were spelled."""
+    value: Json = json.loads(text, parse_float=_fraction, parse_constant=_refuse_constant)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate makes it plain text, as orjson says
+    return value
+
+
+def _fraction(spelling: str) -> float:
+    return float(spelling) if canonical_number(spelling) is not None else OddNumber(spelling)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(name)
 
 
 def nesting(value: Json) -> int:
@@ -153,10 +191,10 @@ def scalars(value: Json) -> Iterator[Json]:
 
 
 def object_texts(value: dict[str, Json]) -> tuple[str, ...]:
-    """Return the folded texts that stand for an object (docs/meaning.md section 6): as it is, and with JSON texts parsed in place."""
+    """Return the texts that stand for an object (docs/meaning.md section 6): as it is, and with JSON texts parsed in place."""
     plain = compact(value)
     opened_up = _with_texts_parsed(value, MAX_JSON_TEXT_NESTING)
-    return (fold(plain),) if opened_up is value else (fold(plain), fold(compact(opened_up)))
+    return (plain,) if opened_up is value else (plain, compact(opened_up))
 
 
 def compact(value: Json) -> str:
@@ -170,7 +208,7 @@ def compact(value: Json) -> str:
 def _with_texts_parsed(value: Json, levels: int) -> Json:
     """Return the value with every JSON text in it replaced by what it holds; the same object when there is none."""
     if isinstance(value, str):
-        if value[:1] not in "{[" or not value or levels == 0:
+        if levels == 0 or not value.lstrip(" \t\r\n").startswith(("{", "[")):
             return value
         inner = _parsed_once(value)
         return value if not isinstance(inner, dict | list) else _with_texts_parsed(inner, levels - 1)

@@ -77,7 +77,10 @@ def predicate_from_plain(plain: Plain) -> Predicate:
     reader = _READERS.get(str(plain[0]))
     if reader is None:
         raise ValueError(f"no predicate is called {plain[0]!r}")
-    return reader(plain[1:])
+    try:
+        return reader(plain[1:])
+    except LookupError:
+        raise ValueError(f"a part of {plain[0]} is missing") from None
 
 
 def _pattern_to_plain(pattern: tuple[str | Star, ...]) -> Plain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -14,6 +14,31 @@ class OddNumber(float):
     """A JSON number whose spelling lies outside the number form of docs/meaning.md section 5: equal to nothing."""
 
     __slots__ = ()
+
+
+class LongNumber(float):
+    """A JSON number in the number form with more digits than a double tells apart: its repr is its spelling.
+
+    Args:
+        spelling: The number as the record has it.
+    """
+
+    __slots__ = ("_spelling",)
+    _spelling: str
+
+    def __new__(cls, spelling: str) -> Self:
+        """Keep the spelling beside the nearest double."""
+        number = super().__new__(cls, spelling)
+        number._spelling = spelling
+        return number
+
+    def __repr__(self) -> str:
+        """Return the spelling: what compares numbers as decimals reads it."""
+        return self._spelling
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let the number cross a process border."""
+        return (LongNumber, (self._spelling,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ class Lead:
 
     Attributes:
         id: `L-` and 12 hex digits of the SHA-256 of rule id and event identity: the same in every ledger.
+            More digits where two leads of one ledger would share 12.
         event_value: The event's JSON (that of the first sighting).
         suppressed_by: Id of the suppression that hides it now; empty when none.
     """

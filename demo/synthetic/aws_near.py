@@ -65,10 +65,15 @@ STRONG: Final = (
 
 
 def guardrail(name: str, filters: tuple[Record, ...] = ()) -> Call:
-    """Return a call on the guardrail; with filters it writes them."""
+    """Return a call on the guardrail; with filters it writes them, and the topics and personal data that it always had."""
     request: Record = {"guardrailIdentifier": GUARDRAIL}
     if filters:
-        request |= {"name": "HIDDEN_DUE_TO_SECURITY_REASONS", "contentPolicyConfig": {"filtersConfig": list(filters)}}
+        request |= {
+            "name": "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "contentPolicyConfig": {"filtersConfig": list(filters)},
+            "topicPolicyConfig": {"topicsConfig": [{"name": "HIDDEN_DUE_TO_SECURITY_REASONS", "type": "DENY"}]},
+            "sensitiveInformationPolicyConfig": {"piiEntitiesConfig": [{"type": "EMAIL", "action": "ANONYMIZE"}]},
+        }
     return Call(service="bedrock", name=name, request=request)
 
 

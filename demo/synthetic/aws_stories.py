@@ -196,7 +196,8 @@ def _take_filters_away(trail: Trail) -> None:
     faint: tuple[Record, ...] = ({**STRONG[0], "inputStrength": "LOW", "outputStrength": "NONE"}, *STRONG[1:])
     trail.add(at("15 20:55:02"), AT_APPS, JACKED, guardrail("UpdateGuardrail", faint), _plant(JACKING, "aws_bedrock_guardrail_weakened"))
     bare = Call(service="bedrock", name="UpdateGuardrail", request={"guardrailIdentifier": "synthetic0gr2", "topicPolicyConfig": {}})
-    trail.add(at("15 20:58:40"), AT_APPS, JACKED, bare, _plant(JACKING, "aws_bedrock_guardrail_weakened"))
+    emptied = ("aws_bedrock_guardrail_weakened", "aws_bedrock_guardrail_policy_left_out")
+    trail.add(at("15 20:58:40"), AT_APPS, JACKED, bare, _plant(JACKING, *emptied))
     trail.add(
         at("15 23:41:30"), AT_APPS, JACKED, guardrail("DeleteGuardrail"), _plant(JACKING, "aws_bedrock_guardrail_deleted", deliveries=2)
     )

@@ -1,0 +1,94 @@
+"""The oracle on a Mapping: fields are found without case and by alias, and JSON in texts is walked into where the mapping says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from aibr_hunt.model.mapping import FieldSpec, Mapping
+from tests.oracle.evaluate import Evaluator, Frames, Path, split_field
+from tests.oracle.jsontext import Value, depth, parse
+
+BLANK_JSON_TEXTS = frozenset({"null", '""', "{}", "[]"})
+DEEPEST = 64
+
+
+class MappedEvaluator(Evaluator):
+    """The meaning of rules on one log source."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        """Keep the mapping."""
+        self.mapping = mapping
+
+    def spec_of(self, field: str) -> tuple[FieldSpec, Path]:
+        """Return the mapping's field that a rule means, and the members below it (fields may be open).
+
+        Raises:
+            KeyError: The mapping defines no such field: the rule has to be refused.
+        """
+        for spelling in self.spellings(field):
+            parts = spelling.split(".")
+            for size in range(len(parts), 0, -1):
+                spec = self.named(".".join(parts[:size]))
+                rest = parts[size:]
+                if spec is not None and (not rest or spec.is_open):
+                    return spec, split_field(".".join(rest)) if rest else ()
+        raise KeyError(field)
+
+    def spellings(self, field: str) -> Iterator[str]:
+        """Yield the field as written, then with the longest alias at its front replaced."""
+        yield field
+        parts = field.split(".")
+        for size in range(len(parts), 0, -1):
+            for alias, name in self.mapping.aliases:
+                if alias.lower() == ".".join(parts[:size]).lower():
+                    yield ".".join((name, *parts[size:]))
+
+    def named(self, name: str) -> FieldSpec | None:
+        """Return the field of a name: exact spelling first, then without case."""
+        exact = [spec for spec in self.mapping.fields if spec.name == name]
+        loose = [spec for spec in self.mapping.fields if spec.name.lower() == name.lower()]
+        return next(iter(exact + loose), None)
+
+    def paths(self, field: str) -> tuple[Path, ...]:
+        """Return every place of the field."""
+        spec, rest = self.spec_of(field)
+        return tuple((*path, *rest) for path in spec.paths)
+
+    @cached_property
+    def json_marks(self) -> dict[Path, int]:
+        """How many times a text at a place is parsed when a path goes on below it."""
+        return {path: spec.json_text for spec in self.mapping.fields if spec.json_text for path in spec.paths}
+
+    def member(self, value: Value, name: str, above: Path) -> Value:
+        """Walk into JSON text where the mapping marks it; an array in it means any element."""
+        for _ in range(self.json_marks.get(above, 0)):
+            if isinstance(value, str):
+                value = parsed(value)
+        if isinstance(value, list):
+            return [super(MappedEvaluator, self).member(element, name, above) for element in self.walk(value, (), ())]
+        return super().member(value, name, above)
+
+    def is_blank_in(self, field: str, value: Value) -> bool:
+        """Also count what the mapping names as blank, and blank JSON in a text that holds JSON."""
+        spec, rest = self.spec_of(field)
+        if isinstance(value, str) and not rest and (value in spec.blanks or (spec.json_text and value in BLANK_JSON_TEXTS)):
+            return True
+        return super().is_blank_in(field, value)
+
+    def keyword_values(self, frames: Frames) -> Iterator[Value]:
+        """Yield every scalar of the fields that the mapping lists for keywords; of the event when it lists none."""
+        if not self.mapping.keywords:
+            yield from super().keyword_values(frames)
+        for field in self.mapping.keywords:
+            for value in self.values(field, frames[:1]):
+                yield from self.scalars(value)
+
+
+def parsed(text: str) -> Value:
+    """Return what a JSON text holds, or None: what does not parse or nests too deep is blank below."""
+    try:
+        value = parse(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if depth(value) <= DEEPEST else None
