@@ -103,14 +103,19 @@ def _of_leaf(leaf: Predicate) -> Iterator[Mutant]:
             for step in (-1, 1):
                 yield Mutant(what=f"{step:+d} on {describe(leaf)}", predicate=replace(leaf, number=leaf.number + step))
         case FieldRef():
-            for op in _OPS:
-                if op is not leaf.op:
-                    yield Mutant(what=f"{op.value} for {describe(leaf)}", predicate=replace(leaf, op=op))
-        case Keyword():
-            if leaf.cased:
-                yield Mutant(what=f"drop cased of {describe(leaf)}", predicate=replace(leaf, cased=False))
+            yield from _of_reference(leaf)
+        case Keyword(cased=True):
+            yield Mutant(what=f"drop cased of {describe(leaf)}", predicate=replace(leaf, cased=False))
         case _:
             return
+
+
+def _of_reference(leaf: FieldRef) -> Iterator[Mutant]:
+    if leaf.cased:
+        yield Mutant(what=f"drop cased of {describe(leaf)}", predicate=replace(leaf, cased=False))
+    for op in _OPS:
+        if op is not leaf.op:
+            yield Mutant(what=f"{op.value} for {describe(leaf)}", predicate=replace(leaf, op=op))
 
 
 def _of_text(leaf: Text) -> Iterator[Mutant]:

@@ -40,6 +40,7 @@ _TRAPS: Final = (
     (re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"), "YAML reads numbers with colons in base 60"),
     (re.compile(r"[-+]?(?:[0-9][0-9]*)(?:\.[0-9]*)?[eE][-+]?[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), "YAML reads it as a float"),
     (re.compile(r"\+[0-9.]+|-?\.[0-9]+|-?[0-9]+\."), "YAML drops the sign or the dot"),
+    (re.compile(r"-?(?=(?:[0-9]\.?){16})[0-9]+\.[0-9]+"), "a float keeps 15 digits of it"),
     (re.compile(r"-?[0-9]{12,}"), "a run of 12 or more digits is an account id or another name, not a number"),
 )
 
@@ -197,7 +198,7 @@ class _Reader:
             return _BOOLEANS[text]
         if _INTEGER.fullmatch(text) and len(text.lstrip("-")) < 12:
             return int(text)
-        if _FLOAT.fullmatch(text):
+        if _FLOAT.fullmatch(text) and not _is_trap(text):
             return float(text)
         return self._untrapped(text, node)
 

@@ -26,7 +26,7 @@ _DELIMITERS = (",", ";", "\t")
 _PLAIN_NAME = re.compile(r"[^\W\d_][\w .,/()\[\]@:#$%&+-]{0,127}")
 _SUFFIX = re.compile(r"\s*\[[^\]]*\]$")  # `TimeGenerated [UTC]`: the portal adds the zone of its display
 _HEAD_BYTES = 1 << 16
-_SHARED_HEADERS = 2
+_FEWEST_SHARED, _MOST_SHARED = 2, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Header:
 def find_header(text: bytes, shapes: Sequence[CsvShape], *, is_last: bool) -> Header | bool | None:
     """Return the header that begins `text`, None when it is no CSV, False when more text is needed to say.
 
-    A header fits a shape when they share two names. Without a shape it must look like one (names, all different) and
+    A header fits a shape when they share two to four names. Without a shape it must look like one (names, all different) and
     the next row must have as many fields.
     """
     start = 0
@@ -101,11 +101,13 @@ def _header(first: str, second: str, shapes: Sequence[CsvShape], *, end: int) ->
 
 
 def _fitting(names: Sequence[str], shapes: Sequence[CsvShape]) -> CsvShape | None:
-    """Return the shape that shares the most headers, the first of equals; None when none shares two."""
+    """Return the shape that shares the most headers, the first of equals; None when none shares enough."""
     keys = {key for name in names for key in _keys(name)}
     best = max(shapes, key=lambda shape: sum(header in keys for header, _ in shape.headers), default=None)
     shared = sum(header in keys for header, _ in best.headers) if best else 0
-    return best if shared >= _SHARED_HEADERS else None
+    # `time` and `status` stand in anybody's table: the more headers a form has, the more of them must be there.
+    needed = min(_MOST_SHARED, max(_FEWEST_SHARED, len(best.headers) // 3 + 1)) if best else 0
+    return best if shared >= needed else None
 
 
 def _keys(name: str) -> tuple[str, str]:

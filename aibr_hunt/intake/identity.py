@@ -96,9 +96,10 @@ def identity_of(value: Json, mapping: Mapping | None, canonical: bytes) -> Ident
     """
     if mapping is None:
         return _weak(canonical)
-    parts = [first_text(value, (path,)) for path in mapping.identity]
-    if parts and all(parts):
-        return Identity(key="|".join(_escaped(part) for part in (mapping.provider, *parts)), is_weak=False)
+    for spelling in (mapping.identity, *mapping.identity_also):
+        parts = [first_text(value, (path,)) for path in spelling]
+        if parts and all(parts):
+            return Identity(key="|".join(_escaped(part) for part in (mapping.provider, *parts)), is_weak=False)
     mapped: dict[str, Json] = {}
     for field in mapping.fields:
         found = [item for path in field.paths for item in _values(value, path) if not _is_blank(item)]
@@ -121,7 +122,7 @@ def time_of(value: Json, mapping: Mapping | None, now: datetime) -> tuple[dateti
     Untimed is an event whose time is absent, no RFC 3339 time, more than 24 hours after `now`, or older than the
     mapping's lookback.
     """
-    paths = (mapping.time,) if mapping is not None else COMMON_TIMES
+    paths = (mapping.time, *mapping.time_also) if mapping is not None else COMMON_TIMES
     text = first_text(value, paths)
     moment = parse_time(text)
     if moment is None or moment > now + _AHEAD:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
 _PLAIN_ESCAPES: Final = frozenset("!#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\" ")
+_FLAGS: Final = re.compile(r"\(\?[A-Za-z-]+\)")
 _SPECIAL: Final = frozenset("^$.")
 
 
@@ -46,6 +48,8 @@ def required_runs(pattern: str) -> tuple[tuple[str, ...], ...] | None:
         elif character == "[":
             branch.cut()
             at = _after_class(pattern, at)
+        elif (flags := _FLAGS.match(pattern, at)) is not None:
+            at = flags.end()  # stands for nothing: a repeat behind it counts for what stands before it
         elif character == "(":
             branch.cut()
             at = _after_group(pattern, at)

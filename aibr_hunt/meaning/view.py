@@ -12,11 +12,13 @@ import orjson
 from aibr_hunt.meaning.bind import BoundField
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.scalar import canonical_number, text_of
-from aibr_hunt.model.event import Json, OddNumber
+from aibr_hunt.model.event import Json, LongNumber, OddNumber
 from aibr_hunt.model.mapping import FieldPath
 
 MAX_JSON_TEXT_NESTING: Final = 64
-_MAY_BE_ODD: Final = re.compile(r"[0-9](?:[eE]|\.[0-9]{7})")
+_DIGITS_OF_A_DOUBLE: Final = 15
+# An exponent, or more digits than a double tells apart.
+_BY_SPELLING: Final = re.compile(r"[0-9](?:[eE]|\.[0-9]{7})|[0-9]{10}\.[0-9]")
 
 
 class View:
@@ -140,14 +142,14 @@ def parsed_text(value: Json, depth: int) -> Json:
 
 def _parsed_once(text: str) -> Json:
     try:
-        value: Json = _parsed_by_spelling(text) if _MAY_BE_ODD.search(text) else orjson.loads(text)
+        value: Json = _parsed_by_spelling(text) if _BY_SPELLING.search(text) else orjson.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if nesting(value) <= MAX_JSON_TEXT_NESTING else None
 
 
 def _parsed_by_spelling(text: str) -> Json:
-    """Return what a JSON text holds, with numbers outside the number form as OddNumber: orjson cannot tell how they were spelled."""
+    """Return what a JSON text holds, odd and long numbers told by how they are spelled, which orjson does not say."""
     value: Json = json.loads(text, parse_float=_fraction, parse_constant=_refuse_constant)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate makes it plain text, as orjson says
@@ -155,7 +157,9 @@ def _parsed_by_spelling(text: str) -> Json:
 
 
 def _fraction(spelling: str) -> float:
-    return float(spelling) if canonical_number(spelling) is not None else OddNumber(spelling)
+    if canonical_number(spelling) is None:
+        return OddNumber(spelling)
+    return float(spelling) if len(spelling) <= _DIGITS_OF_A_DOUBLE else LongNumber(spelling)
 
 
 def _refuse_constant(name: str) -> float:

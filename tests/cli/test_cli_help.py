@@ -51,7 +51,8 @@ def test_help_is_given_with_exit_code_0(aibr: Aibr, words: tuple[str, ...], comm
     said = aibr(*words, "--help")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith(f"Usage: aibr-hunt {' '.join(words)} ")
-    assert command.help and command.help.split("\n")[0].strip() in " ".join(said.out.split())
+    assert command.help
+    assert command.help.split("\n")[0].strip() in " ".join(said.out.split())
 
 
 @pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
@@ -131,7 +132,7 @@ def test_completion_gives_a_script_for_the_shell(aibr: Aibr, shell: str) -> None
     assert len(said.out.splitlines()) > 5
 
 
-def test_completion_completes(aibr: Aibr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_completes() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "aibr_hunt"],
         env={"_AIBR_HUNT_COMPLETE": "bash_complete", "COMP_WORDS": "aibr-hunt le", "COMP_CWORD": "1", "PATH": ""},

@@ -60,7 +60,8 @@ class TestTestAndCheck:
         assert row["mutation_score"] >= 0.95
 
     def test_a_case_that_gets_the_wrong_answer_is_named_with_its_line(self, aibr: Aibr, rules: Path) -> None:
-        cases = "rule: guardrail\ncases:\n  right: {hit: true, event: {eventName: DeleteGuardrail}}\n  wrong: {hit: true, event: {eventName: x}}\n"
+        cases = "rule: guardrail\ncases:\n  right: {hit: true, event: {eventName: DeleteGuardrail}}\n"
+        cases += "  wrong: {hit: true, event: {eventName: x}}\n"
         write_rules(rules, {"guardrail.tests.yaml": cases})
         said = aibr("rules", "test", rules)
         assert said.code == 1

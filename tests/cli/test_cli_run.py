@@ -152,7 +152,8 @@ class TestReadings:
         ]
 
     def test_a_filter_file_narrows_the_rules(self, aibr: Aibr, rules: Path, logs: Path, tmp_path: Path) -> None:
-        text = "title: F\nlogsource: {product: aws}\nfilter:\n  rules: any\n  quiet: {userIdentity.arn|endswith: person3}\n  condition: not quiet\n"
+        text = "title: F\nlogsource: {product: aws}\nfilter:\n  rules: any\n"
+        text += "  quiet: {userIdentity.arn|endswith: person3}\n  condition: not quiet\n"
         path = write_rules(tmp_path, {"f.yml": text}) / "f.yml"
         assert len(aibr("run", rules, "--logs", logs, "--json", "--filter", path).rows) == 2
 

@@ -7,7 +7,7 @@ import random
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from aibr_hunt.intake.limits import LIMITS, Limits
@@ -225,6 +225,7 @@ PIECES = st.lists(
 @example(content=b"[[[[", chunk=1, largest=64)
 def test_any_bytes_give_a_balanced_account(content: bytes, chunk: int, largest: int) -> None:
     read = read_bytes(content, limits=Limits(chunk_bytes=chunk, read_bytes=7, record_bytes=largest))
+    assume(read.account.compression == "none")
     assert read.account.content_size == len(content)
     assert [place[2] for place in read.places] == sorted(place[2] for place in read.places)
     for raw, (offset, length, _) in zip(read.raws, read.places, strict=True):

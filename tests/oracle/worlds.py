@@ -54,8 +54,10 @@ def draw_world(rng: random.Random) -> World:
 
 def draw_pools(rng: random.Random, clusters: Sequence[tuple[str, ...]] = CLUSTERS) -> dict[str, tuple[str, ...]]:
     """Return a few values of each kind: whole clusters of look-alike words and numbers."""
+    is_plain = "".join(map("".join, clusters)).isascii()
+    numbers = [cluster for cluster in NUMBER_CLUSTERS if "".join(cluster).isascii() or not is_plain]
     pools = {kind: tuple(rng.sample(pool, min(len(pool), 6))) for kind, pool in POOLS.items()}
-    pools["number"] = pools["number text"] = tuple(number for cluster in rng.sample(NUMBER_CLUSTERS, 2) for number in cluster)
+    pools["number"] = pools["number text"] = tuple(number for cluster in rng.sample(numbers, 2) for number in cluster)
     pools["word"] = tuple(word for cluster in rng.sample(clusters, 3) for word in cluster)
     return pools
 

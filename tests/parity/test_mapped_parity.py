@@ -109,12 +109,11 @@ def test_matcher_agrees_with_the_oracle_on_a_mapping(part: int) -> None:
     assert true >= cells // 20
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_files_engine_agrees_with_the_oracle_on_a_mapping_sieve_on_and_off(part: int, tmp_path: Path) -> None:
+def test_files_engine_agrees_with_the_oracle_on_a_mapping_sieve_on_and_off(tmp_path: Path) -> None:
     """The sieve may use bytes only of fields that lie in the record as the rule sees them."""
     skimmed = cells = 0
-    for seed in range(8):
-        rng = random.Random(f"mapped files {part} {seed}")
+    for seed in range(10):
+        rng = random.Random(f"mapped files {seed}")
         world = draw_mapped_world(rng)
         rules = drawn_rules(rng, 12)
         framing = rng.choice(FRAMINGS)
@@ -132,8 +131,8 @@ def test_files_engine_agrees_with_the_oracle_on_a_mapping_sieve_on_and_off(part:
                 for place in sorted(truth ^ found)[:1]:
                     pytest.fail(f"{options}\n{records[place]}\n{told(drawn, records[place])}")
             cells += len(records)
-    assert cells >= 1_400
-    assert skimmed >= 100
+    assert cells >= 1_800
+    assert skimmed >= 200, "a sieve that lets everything through proves nothing"
 
 
 def scanned(rule: Rule, folder: Path, options: Options) -> tuple[set[int], int]:

@@ -33,6 +33,8 @@ B = Exists(field="b")
 OPS = ["equals", "startswith", "endswith"]
 OF_A = ["negate a contains 'x'", *(f"{op} for a contains 'x'" for op in OPS)]
 
+OF_REFERENCE = [f"{op} for a fieldref b" for op in ("contains", "startswith", "endswith")]
+
 
 def names(predicate: Predicate) -> list[str]:
     return [mutant.what for mutant in mutants_of(predicate)]
@@ -66,8 +68,8 @@ TABLE: list[tuple[Predicate, list[str]]] = [
         ["negate t hour lt 5", "-1 on t hour lt 5", "+1 on t hour lt 5"],
     ),
     (TimeIs(field="t", part=TimePart.DAY, number=1), ["negate t day 1", "-1 on t day 1", "+1 on t day 1"]),
-    (FieldRef(field="a", other="b", cased=True), ["negate a fieldref b", "drop cased of a fieldref b"]),
-    (FieldRef(field="a", other="b"), ["negate a fieldref b"]),
+    (FieldRef(field="a", other="b", cased=True), ["negate a fieldref b", "drop cased of a fieldref b", *OF_REFERENCE]),
+    (FieldRef(field="a", other="b"), ["negate a fieldref b", *OF_REFERENCE]),
     (Keyword(pattern=(ANY, "x", ANY), cased=True), ["negate keyword '*x*'", "drop cased of keyword '*x*'"]),
     (Not(item=B), ["negate b exists"]),
     (And(items=(A, B)), ["or for and: (a contains 'x' and b exists)", "remove a contains 'x'", *OF_A, "remove b exists", "negate b exists"]),
@@ -82,7 +84,7 @@ TABLE: list[tuple[Predicate, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("predicate", "mutants"), TABLE, ids=[describe(predicate) for predicate, _ in TABLE])
+@pytest.mark.parametrize(("predicate", "mutants"), TABLE, ids=[f"{number} {describe(predicate)}" for number, (predicate, _) in enumerate(TABLE)])
 def test_the_mutants_of_a_predicate(predicate: Predicate, mutants: list[str]) -> None:
     assert names(predicate) == mutants
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +108,4 @@ def test_joined_windows_hold_the_same_moments_and_neither_touch_nor_overlap(draw
     few = joined(windows)
     moments = [NOW + timedelta(minutes=30 * each) for each in range(-2, 110)]
     assert [any(each.holds(at) for each in few) for at in moments] == [any(each.holds(at) for each in windows) for at in moments]
-    assert all(
-        left.end is not None and right.start is not None and left.end < right.start for left, right in zip(few, few[1:], strict=False)
-    )
+    assert all(left.end is not None and right.start is not None and left.end < right.start for left, right in itertools.pairwise(few))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -171,3 +172,11 @@ def test_a_record_is_recognised_by_its_members() -> None:
     assert recognise({"eventVersion": None, "nothing": None}, (lake, TRAIL)) is None
     assert recognise({"eventVersion": 1, "userIdentity": "text"}, (TRAIL,)) is None
     assert recognise([EVENT], (TRAIL, lake)) is None
+
+
+def test_another_spelling_of_identity_and_time_counts_where_the_first_is_blank() -> None:
+    mapping = replace(TRAIL, identity_also=((("account",), ("id",)),), time_also=(("When",),))
+    value: Json = {"account": "123456789012", "id": "e-1", "When": "2026-02-27T00:00:00Z"}
+    identity = identity_of(value, mapping, b"{}")
+    assert (identity.key, identity.is_weak) == (f"{mapping.provider}|123456789012|e-1", False)
+    assert time_of(value, mapping, NOW) == (datetime(2026, 2, 27, tzinfo=UTC), "2026-02-27T00:00:00Z")

@@ -155,6 +155,48 @@ def test_a_reference_to_a_field_elsewhere_reads_the_whole_event() -> None:
     assert not holds(elsewhere, {"a": [{"from": "me", "kind": "y"}, {"from": "you", "kind": "x"}], "owner": "me"})
 
 
+NESTED_REFERENCE = together(FieldRef(field="p.a", other="p.b"), text("p.a", "x", TextOp.STARTSWITH))
+
+
+@pytest.mark.parametrize(
+    ("event", "answer"),
+    [
+        ({"p": [{"a": "x1", "b": "y"}, {"a": "y", "b": "x1"}]}, False),
+        ({"p": [{"a": ["x1", "y"], "b": "x1"}]}, True),
+        ({"p": [{"a": ["x1", "y"], "b": "y"}]}, False),
+    ],
+    ids=repr,
+)
+def test_a_reference_from_a_shared_inner_list_reads_the_element_of_the_outer_one(event: Json, *, answer: bool) -> None:
+    assert holds(NESTED_REFERENCE, event) is answer
+
+
+STATEMENTS = '{"Statement":[{"Effect":"Allow","Action":"s3:GetObject"},{"Effect":"Deny","Action":["s3:PutObject"]}]}'
+
+
+@pytest.mark.parametrize(
+    ("predicate", "answer"),
+    [
+        (together(text("doc.Statement.Effect", "Allow"), text("doc.Statement.Action", "s3:GetObject")), True),
+        (together(text("doc.Statement.Effect", "Allow"), text("doc.Statement.Action", "s3:PutObject")), False),
+        (together(text("doc.Statement.Effect", "Deny"), Not(item=text("doc.Statement.Action", "s3:GetObject"))), True),
+        (together(text("doc", "Deny", TextOp.CONTAINS), text("doc.Statement.Effect", "Allow")), True),
+        (together(text("doc", "{", TextOp.STARTSWITH), Exists(field="doc.Statement.Nothing")), False),
+    ],
+    ids=str,
+)
+def test_items_share_elements_inside_json_text_too(predicate: Predicate, *, answer: bool) -> None:
+    assert holds(predicate, {"doc": STATEMENTS}, MAPPING) is answer
+    assert holds(predicate, {"doc": ["plain", STATEMENTS]}, MAPPING) is answer
+
+
+def test_a_field_with_several_places_is_read_whole_by_a_reference_in_a_shared_element() -> None:
+    shared = together(FieldRef(field="list.two", other="either"), text("list.three", "z"))
+    assert holds(shared, {"one": "a", "list": [{"two": "a", "three": "z"}]}, MAPPING)
+    assert holds(shared, {"list": [{"two": "a", "three": "z"}]}, MAPPING)
+    assert not holds(shared, {"one": "a", "list": [{"two": "a", "three": "z"}, {"two": "b"}][1:] + [{"three": "z"}]}, MAPPING)
+
+
 def test_a_field_with_several_places_binds_on_its_own() -> None:
     mixed = together(text("either", "x"), text("list.three", "y"))
     assert holds(mixed, {"one": "x", "list": [{"three": "y"}]}, MAPPING)

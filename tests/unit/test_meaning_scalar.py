@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aibr_hunt.meaning.scalar import NUMBER_FORM, address_of, canonical_number, is_blank, number_of, text_of, time_of, time_part
-from aibr_hunt.model.event import Json, OddNumber
+from aibr_hunt.model.event import Json, LongNumber, OddNumber
 from aibr_hunt.model.predicate import TimePart
 
 BLANK: list[Json] = [None, "", [], {}, [None], [[], {}, ""], [[[None]]]]
@@ -73,6 +73,8 @@ def test_the_text_of_a_value(value: Json, text: str | None) -> None:
         ("-5.50", "-5.5"),
         (10, "10"),
         ("100", "100"),
+        (LongNumber("123456789012345.123456"), "123456789012345.123456"),
+        (LongNumber("123456789012345.500000"), "123456789012345.5"),
         (True, None),
         ("true", None),
         (OddNumber("5e0"), None),

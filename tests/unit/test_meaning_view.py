@@ -7,6 +7,7 @@ import json
 import pytest
 
 from aibr_hunt.meaning.bind import BoundField, split_path
+from aibr_hunt.meaning.scalar import number_of
 from aibr_hunt.meaning.view import MAX_JSON_TEXT_NESTING, View, compact, nesting, object_texts, opened, parsed_text, scalars
 from aibr_hunt.model.event import Json, OddNumber
 from aibr_hunt.model.mapping import FieldSpec
@@ -104,11 +105,17 @@ def test_json_text_may_nest_64_levels_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("text", "is_odd"),
-    [("1e3", True), ("1E-3", True), ("1.0000000", True), ("1.000000", False), ("10", False), ("-1.5e0", True), ("1234567890123456.5", False)],
+    [("1e3", True), ("1E-3", True), ("1.0000000", True), ("1.000000", False), ("10", False), ("-1.5e0", True), ("1234567890123456.5", True)],
 )
 def test_a_number_in_json_text_is_odd_by_its_spelling(text: str, *, is_odd: bool) -> None:
     [value] = View({"t": f'{{"n":{text}}}'}).values(field("t.n", cuts=(((1, 1),),)))
     assert isinstance(value, OddNumber) is is_odd
+
+
+@pytest.mark.parametrize("text", ["123456789012345.123456", "999999999999999.999999", "1234567890.123456", "12345678901234.5"])
+def test_a_long_number_in_json_text_keeps_all_its_digits(text: str) -> None:
+    [value] = View({"t": f'{{"n":{text}}}'}).values(field("t.n", cuts=(((1, 1),),)))
+    assert number_of(value) == text
 
 
 @pytest.mark.parametrize("text", ['{"n":1e3,"x":"\\ud800"}', '{"n":1.5,"x":"\\ud800"}', '{"n":NaN}', '{"n":1e3,"m":NaN}'])
