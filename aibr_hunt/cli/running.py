@@ -152,7 +152,7 @@ def _progress() -> Iterator[Callable[[FileResult], None]]:
             files += 1
             size += result.account.content_size
             hits += len(result.hits)
-            drawing.update(task, description=f"{files:,} files, {size / 1e6:,.0f} MB, {hits:,} hits")
+            drawing.update(task, description=f"{counted(files, 'file')}, {size / 1e6:,.0f} MB, {counted(hits, 'hit')}")
 
         yield tell
 

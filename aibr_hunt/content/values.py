@@ -13,7 +13,6 @@ from sigma.types import (
     SigmaExists,
     SigmaExpansion,
     SigmaFieldReference,
-    SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
     SigmaRegularExpressionFlag,
@@ -107,8 +106,6 @@ def _typed(name: str, value: SigmaType) -> Predicate:
             return Text(field=name, op=TextOp.EQUALS, literal=_number_text(value.number))
         case SigmaBool():
             return Text(field=name, op=TextOp.EQUALS, literal="true" if value.boolean else "false")
-        case SigmaNull():
-            return Not(item=Exists(field=name))
         case SigmaExists():
             return Exists(field=name) if value.exists else Not(item=Exists(field=name))
         case SigmaCIDRExpression():
@@ -126,9 +123,7 @@ def _reference_op(value: SigmaFieldReference) -> TextOp:
 
 
 def _order(name: str, value: SigmaCompareExpression) -> Predicate:
-    op = _ORDERS.get(value.op)
-    if op is None:
-        raise Unsupported(f"comparison {value.op.name.lower()}", "it has no meaning in docs/meaning.md.", hint="Use neq.")
+    op = _ORDERS[value.op]
     if isinstance(value.number, SigmaTimestampPart):
         return TimeIs(field=name, part=TimePart(value.number.timestamp_part.name.lower()), number=int(value.number.number), op=op)
     number = _number_text(value.number.number)

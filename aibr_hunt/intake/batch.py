@@ -151,8 +151,8 @@ class Text:
         # The least byte, read as signed, tells in one pass whether any has its high bit set.
         if not len(framed.starts) or data.view(np.int8).min() >= 0:
             return None
-        places = np.flatnonzero(data >= 0x80)
-        owners = np.searchsorted(framed.starts, places, side="right") - 1
+        places = (data >= 0x80).nonzero()[0]
+        owners = framed.starts.searchsorted(places, side="right") - 1
         is_inside = (owners >= 0) & (places < framed.ends[owners])
         flags = np.zeros(len(framed.starts), np.bool_)
         flags[owners[is_inside]] = True

@@ -34,6 +34,7 @@ _FIRST_WINDOW = 1 << 12
 _OPEN_LINE_BYTES = 1 << 12
 _WIDEST_INDENT = 1 << 12
 _LONGEST_TOKEN = 16
+_NO_SPAN: tuple[Positions, Positions] = (np.empty(0, np.int64), np.empty(0, np.int64))
 _PROOF_BYTES = 1 << 20
 
 
@@ -95,8 +96,9 @@ class JsonFramer:
             may_step = self._step()
         if is_last and self._mode in {Mode.LIST, Mode.RECORDS, Mode.MEMBERS}:
             self._note("!the content ends inside a list or an envelope")
-        starts = np.concatenate([starts for starts, _ in self._spans]) if self._spans else np.empty(0, np.int64)
-        ends = np.concatenate([ends for _, ends in self._spans]) if self._spans else np.empty(0, np.int64)
+        starts, ends = self._spans[0] if self._spans else _NO_SPAN
+        if len(self._spans) > 1:
+            starts, ends = (np.concatenate(column) for column in zip(*self._spans, strict=True))
         return Framed(starts, ends, tuple(self._refused), self._at)
 
     def _begin(self, buffer: bytes, *, is_last: bool, most_bytes: int) -> None:
@@ -146,7 +148,7 @@ class JsonFramer:
 
     def _take_objects(self, at: int) -> bool:
         level = self._structure.level(self._base)
-        first = int(np.searchsorted(level.starts, at))
+        first = int(level.starts.searchsorted(at))
         if first >= len(level.starts) or level.starts[first] != at:
             self._scan(at, _FIRST_WINDOW)
             return True

@@ -34,7 +34,7 @@ class Runs:
         """Return the record before which a run that begins with record `first` ends: at a flaw, or where the level does."""
         stop = len(self._structure.level(depth).ends)
         for stops, offset in ((self.gaps(depth), 1), (self.faults(depth), 0)):
-            index = int(np.searchsorted(stops, first))
+            index = int(stops.searchsorted(first))
             if index < len(stops):
                 stop = min(stop, int(stops[index]) + offset)
         return stop
@@ -45,7 +45,7 @@ class Runs:
             self._hints = envelope_hints(self._buffer, self._structure)
         if not len(self._hints):
             return []
-        owners = np.unique(np.searchsorted(self._structure.level(depth).starts, self._hints, side="right") - 1)
+        owners = np.unique(self._structure.level(depth).starts.searchsorted(self._hints, side="right") - 1)
         return [int(owner) for owner in owners[(owners >= first) & (owners < stop)]]
 
     def gaps(self, depth: int) -> Positions:
@@ -63,7 +63,7 @@ class Runs:
         is_clean = ((sizes == 1) & _SEPARATORS[signs]) | (sizes == 0)
         if is_clean.all():
             return _NONE
-        unclear = np.flatnonzero(~is_clean)
+        unclear = (~is_clean).nonzero()[0]
         good: set[bytes] = set()
         bad = []
         for index, start, end in zip(unclear.tolist(), starts[unclear].tolist(), ends[unclear].tolist(), strict=True):
@@ -102,7 +102,7 @@ def _inside(level: Level, places: Positions) -> tuple[Positions, Positions]:
     """Return, for the places that lie inside a record and not at its begin, the record and the place."""
     if not len(level.starts):
         return _NONE, _NONE
-    owners = np.searchsorted(level.starts, places, side="right") - 1
+    owners = level.starts.searchsorted(places, side="right") - 1
     ends = np.append(level.ends, np.full(len(level.starts) + 1 - len(level.ends), np.iinfo(np.int64).max))
     is_inside = (owners >= 0) & (level.starts[np.maximum(owners, 0)] < places) & (places < ends[owners])
     return owners[is_inside], places[is_inside]

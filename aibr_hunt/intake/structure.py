@@ -177,10 +177,10 @@ class Structure:
         escaped = _escaped(backslashes, np.uint64(0))
         leaves = (escaped ^ backslashes) & backslashes
         leaves >>= _TOP
-        for word in np.flatnonzero(backslashes == _ALL).tolist():
+        for word in (backslashes == _ALL).nonzero()[0].tolist():
             # What enters a word reaches its end only through 64 backslashes in a row, which hand it on unchanged.
             leaves[word] = leaves[word - 1] if word else self.state.is_escaped
-        entered = np.flatnonzero(leaves[:-1]) + 1
+        entered = leaves[:-1].nonzero()[0] + 1
         escaped[entered] = _escaped(backslashes[entered], _ONE)
         if self.state.is_escaped:
             escaped[:1] = _escaped(backslashes[:1], _ONE)
@@ -203,12 +203,12 @@ class Structure:
         return found
 
     def _find_level(self, depth: int) -> Level:
-        words = np.flatnonzero(self._words.floor <= depth)
+        words = (self._words.floor <= depth).nonzero()[0]
         opens = self._words.opens[words]
         net = self._words.net[words].astype(np.int32)
         # `floor` is the depth after the word less its opens, so this is the depth before the word.
         before = self._words.floor[words] + np.bitwise_count(opens) - net
-        bits = np.flatnonzero(np.unpackbits((opens | self._words.closes[words]).view(np.uint8), bitorder="little").view(np.bool_))
+        bits = np.unpackbits((opens | self._words.closes[words]).view(np.uint8), bitorder="little").view(np.bool_).nonzero()[0]
         row = bits >> 6
         is_open = np.unpackbits(opens.view(np.uint8), bitorder="little")[bits].view(np.bool_)
         running = np.cumsum(np.where(is_open, np.int8(1), np.int8(-1)), dtype=np.int32)
@@ -226,8 +226,9 @@ class Structure:
 
 def true_places(flags: Flags) -> Positions:
     """Return where an array of few hits, of a length that eight divides, is true: eight flags at a time first."""
-    groups = np.flatnonzero(flags.view(np.uint64) != 0)
-    inner = np.flatnonzero(flags.reshape(-1, 8)[groups])
+    eights = flags.view(np.uint64)
+    groups = (eights != 0).nonzero()[0]
+    inner = eights[groups].view(np.bool_).nonzero()[0]
     places: Positions = (groups[inner >> 3] << 3) + (inner & 7)
     return places
 

@@ -59,7 +59,7 @@ def envelope_hints(buffer: bytes, structure: Structure) -> Positions:
 def _before(data: npt.NDArray[np.uint8], places: Positions, sign: int) -> Positions:
     """Return, for each place, that of the last sign before it that is no space if it is `sign`; else 0."""
     before = np.maximum(places - 1, 0)
-    blank = np.flatnonzero(_IS_SPACE[data[before]])
+    blank = _IS_SPACE[data[before]].nonzero()[0]
     while len(blank):
         before[blank] -= 1
         blank = blank[(before[blank] > 0) & _IS_SPACE[data[before[blank]]]]
@@ -156,7 +156,7 @@ class Walk:
 
     def _object_end(self, at: int, depth: int) -> int:
         level = self._structure.level(depth)
-        index = int(np.searchsorted(level.starts, at))
+        index = int(level.starts.searchsorted(at))
         if index >= len(level.starts) or level.starts[index] != at:
             return NOT_JSON
         return int(level.ends[index]) if index < len(level.ends) else NEED_MORE

@@ -222,6 +222,14 @@ class TestReportAndCoverage:
         (path,) = (tmp_path / "case").iterdir()
         assert "A leaked credential" in path.read_text(encoding="utf-8")
 
+    def test_before_the_first_run_there_is_nothing_to_tell_of(self, aibr: Aibr, rules: Path, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        assert aibr("run", rules, "--logs", tmp_path / "empty").code == 2
+        for word in ("report", "coverage"):
+            said = aibr(word)
+            assert (said.code, said.out, "No run is on record. Start with" in said.err) == (2, "", True)
+        assert aibr("leads", "list").out == "No leads.\n"
+
     def test_a_run_that_is_not_there_is_named(self, recorded: Aibr) -> None:
         for words in (("report", "R-none"), ("coverage", "--run", "R-none")):
             said = recorded(*words)

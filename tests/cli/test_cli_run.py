@@ -99,6 +99,18 @@ class TestWhatIsSaid:
         assert f"{torn / 'a.json'}: " in said.err
         assert "(incomplete)" in said.out
 
+    def test_a_long_list_of_what_was_not_seen_is_cut_and_says_so(self, aibr: Aibr, rules: Path, torn: Path) -> None:
+        for number in range(40):
+            write_bytes(torn / f"{number}.json", f"{{torn{number}\n".encode())
+        lines = aibr("run", rules, "--logs", torn).err.splitlines()
+        assert (lines[0], lines[-1], len(lines)) == ("Not seen (42):", "  … and 12 more; the report names all", 32)
+
+    def test_a_noise_rule_is_named_with_its_share(self, aibr: Aibr, rules: Path, tmp_path: Path) -> None:
+        path = write_lines(tmp_path / "x.json", [cloudtrail(each, "DeleteGuardrail") for each in range(1010)])
+        said = aibr("run", rules, "--logs", path)
+        assert said.err == "Noise rule rule_1: 10 further events of 1,010 in aws_cloudtrail kept by identity, without leads\n"
+        assert "20 of 1000 leads shown; aibr-hunt leads list --run R-" in said.out
+
     def test_a_refused_rule_is_said_once(self, aibr: Aibr, rules: Path, logs: Path) -> None:
         write_rules(rules, {"bad.yml": "title: x\nlogsource: {product: aws}\n"})
         for said in (aibr("run", rules, "--logs", logs), aibr("run", rules, "--logs", logs, "--json")):

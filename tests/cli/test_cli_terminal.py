@@ -181,3 +181,18 @@ def test_ctrl_c_stops_a_run_with_a_word_and_leaves_nothing(rules: Path, logs: Pa
     assert process.returncode == 3
     assert err.splitlines()[-1] == "Stopped."
     assert "Traceback" not in err
+
+
+def test_progress_is_drawn_on_a_terminal_and_the_results_stay_clean(rules: Path, logs: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals on this platform")
+    ours, theirs = pty.openpty()
+    words = shell(tmp_path, "run", rules, "--logs", logs, "--json", TERM="xterm")
+    process = subprocess.Popen(**words, stdout=subprocess.PIPE, stderr=theirs, text=True)  # type: ignore[call-overload]
+    os.close(theirs)
+    drawn = b""
+    while chunk := _read(ours):
+        drawn += chunk
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    assert b"1 file, " in drawn
+    assert [json.loads(line) for line in out.splitlines()][-1]["leads"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from aibr_hunt.content.cache import RuleCache, digest_of_files
 from aibr_hunt.model.predicate import Exists
 from aibr_hunt.model.rule import LogSource, Rule
 
-RULE = Rule(id="i", name="n", title="t", path="p", text_digest="d", logsource=LogSource(product="x"), predicate=Exists(field="f"), warnings=("w",))
+RULE = Rule(
+    id="i", name="n", title="t", path="p", text_digest="d", logsource=LogSource(product="x"), predicate=Exists(field="f"), warnings=("w",)
+)
 
 
 def kept(folder: Path, text: str = "text", fingerprint: str = "facts") -> tuple[Rule, ...] | None:
@@ -100,7 +103,9 @@ def test_an_entry_of_another_form_counts_as_absent(folder: Path, entry: object) 
 
 
 @pytest.mark.parametrize(
-    "predicate", [None, [], ["nope"], ["not"], ["regex", "f"], ["text", "f"], ["text", "f", "no", "x", False], ["and", 5], ["together", ["f"]]], ids=repr
+    "predicate",
+    [None, [], ["nope"], ["not"], ["regex", "f"], ["text", "f"], ["text", "f", "no", "x", False], ["and", 5], ["together", ["f"]]],
+    ids=repr,
 )
 def test_a_predicate_of_another_form_counts_as_absent(folder: Path, predicate: object) -> None:
     [path] = folder.iterdir()
@@ -116,7 +121,7 @@ def test_another_version_of_the_project_the_parser_or_the_code_reads_nothing(fol
         patch.setattr(cache, "__version__", "0.0.0-other")
         assert kept(folder) is None
     with monkeypatch.context() as patch:
-        patch.setattr(cache.importlib.metadata, "version", lambda _: "0.0.0")
+        patch.setattr(importlib.metadata, "version", lambda _: "0.0.0")
         assert kept(folder) is None
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_code_digest", lambda: "other code")

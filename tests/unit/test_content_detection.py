@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from aibr_hunt.content import detection
 from aibr_hunt.content.sigma import load_rule_text, pysigma_version
 from aibr_hunt.errors import AibrError, ContentErrors, Unsupported
 from aibr_hunt.meaning.bind import leaves
@@ -44,8 +45,8 @@ detection:
 """
 
 
-def predicate_of(detection: str) -> Predicate:
-    body = "".join(f"  {line}\n" for line in detection.splitlines())
+def predicate_of(written: str) -> Predicate:
+    body = "".join(f"  {line}\n" for line in written.splitlines())
     return load_rule_text(HEAD + body, "rule.yml", placeholders=PLACEHOLDERS).predicate
 
 
@@ -53,14 +54,14 @@ def item(key: str, value: str = "x") -> Predicate:
     return predicate_of(f"sel:\n  {key}: {value}\ncondition: sel")
 
 
-def matches(detection: str, event: Json) -> bool:
-    rule = load_rule_text(HEAD + "".join(f"  {line}\n" for line in detection.splitlines()), "rule.yml", placeholders=PLACEHOLDERS)
+def matches(written: str, event: Json) -> bool:
+    rule = load_rule_text(HEAD + "".join(f"  {line}\n" for line in written.splitlines()), "rule.yml", placeholders=PLACEHOLDERS)
     return bool(compile_rules([rule], None).match(event))
 
 
-def faults(detection: str) -> list[str]:
+def faults(written: str) -> list[str]:
     with pytest.raises(AibrError) as refused:
-        predicate_of(detection)
+        predicate_of(written)
     return [str(each) for each in refused.value.errors] if isinstance(refused.value, ContentErrors) else [str(refused.value)]
 
 
@@ -149,7 +150,8 @@ def test_wildcards_and_their_escapes(value: str, meaning: Predicate) -> None:
 
 def test_a_star_alone_asks_for_a_value_and_not_for_a_star() -> None:
     star = "sel: {f: '*'}\ncondition: sel"
-    assert [matches(star, {"f": value}) for value in ("anything", 5, {"k": None}, "", None)] == [True, True, True, False, False]
+    values: list[Json] = ["anything", 5, {"k": None}, "", None]
+    assert [matches(star, {"f": value}) for value in values] == [True, True, True, False, False]
 
 
 # --- modifiers ---------------------------------------------------------------------------------------------------------------------
@@ -168,6 +170,8 @@ MODIFIED: list[tuple[str, str, Predicate]] = [
     ("f|endswith", "abc", text("abc", TextOp.ENDSWITH)),
     ("f|startswith", "'*abc'", text("abc", TextOp.CONTAINS)),
     ("f|cased", "Abc", text("Abc", cased=True)),
+    ("f|cased", "''", BLANK),
+    ("f|utf16", "abc", text("\ufeffa\0b\0c\0")),
     ("f|cased", "'A*'", text("A", TextOp.STARTSWITH, cased=True)),
     ("f|cased", "'A?'", wild("A", ONE, cased=True)),
     ("f|contains|cased", "Abc", text("Abc", TextOp.CONTAINS, cased=True)),
@@ -275,7 +279,13 @@ def test_encodings_that_only_pysigma_2_gets_right(key: str, value: str, meaning:
 @pytest.mark.skipif(not IS_OLD, reason="pySigma 2 encodes these rightly")
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("f|utf16|base64", "abc"), ("f|base64", r"'a\*b'"), ("f|base64offset", "é"), ("f|windash|base64offset", "'-x'"), ("f|utf16|base64offset", "abc")],
+    [
+        ("f|utf16|base64", "abc"),
+        ("f|base64", r"'a\*b'"),
+        ("f|base64offset", "é"),
+        ("f|windash|base64offset", "'-x'"),
+        ("f|utf16|base64offset", "abc"),
+    ],
 )
 def test_encodings_that_pysigma_1_gets_wrong_are_refused_there(key: str, value: str) -> None:
     assert "base64 of such a text is not supported: this version of pySigma encodes it wrongly. Use pySigma 2." in item_fault(key, value)
@@ -302,7 +312,11 @@ REFUSED: list[tuple[str, str, str]] = [
     ("f|re|expand", "'%one%'", "expand with re is not supported"),
     ("f|re|cidr", "x", "f|re|cidr: "),
     ("f|i", "x", "f|i: Modifier"),
-    ("f|expand", "'%nothing%'", "the placeholder %nothing% has no values. Add mappings/values/nothing.yml. Known: %back%, %dash%, %names%, %one%."),
+    (
+        "f|expand",
+        "'%nothing%'",
+        "the placeholder %nothing% has no values. Add mappings/values/nothing.yml. Known: %back%, %dash%, %names%, %one%.",
+    ),
     ("f|cidr", "192.0.2.1/24", "f|cidr: Invalid CIDR expression: 192.0.2.1/24 has host bits set."),
     ("f|cidr", "office", "Invalid CIDR expression"),
     ("f|cidr", "5", "Quote the value if it is text"),
@@ -338,6 +352,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("'|fieldref'", "x", "keyword with fieldref is not supported"),
     ("''", "null", "keyword: a keyword is blank. Give it a text to search for."),
     ("''", "''", "a keyword is blank"),
+    ("'|cased'", "''", "keyword of this kind is not supported: a keyword is a text. Quote it, or name a field."),
 ]
 
 
@@ -354,7 +369,7 @@ def word(literal: str, *, cased: bool = False) -> Keyword:
 
 
 @pytest.mark.parametrize(
-    ("detection", "meaning"),
+    ("written", "meaning"),
     [
         ("sel: evil\ncondition: sel", word("evil")),
         ("sel: 5\ncondition: sel", word("5")),
@@ -374,8 +389,8 @@ def word(literal: str, *, cased: bool = False) -> Keyword:
     ],
     ids=lambda value: value.replace("\n", "; ") if isinstance(value, str) else "",
 )
-def test_keywords(detection: str, meaning: Predicate) -> None:
-    assert predicate_of(detection) == meaning
+def test_keywords(written: str, meaning: Predicate) -> None:
+    assert predicate_of(written) == meaning
 
 
 # --- selections --------------------------------------------------------------------------------------------------------------------
@@ -384,7 +399,7 @@ F, G, H = (Text(field=name, op=TextOp.EQUALS, literal="x") for name in "fgh")
 
 
 @pytest.mark.parametrize(
-    ("detection", "meaning"),
+    ("written", "meaning"),
     [
         ("sel: {f: x}\ncondition: sel", F),
         ("sel: {f: x, g: x}\ncondition: sel", Together(items=(("f", F), ("g", G)))),
@@ -399,15 +414,15 @@ F, G, H = (Text(field=name, op=TextOp.EQUALS, literal="x") for name in "fgh")
     ],
     ids=lambda value: value.replace("\n", "; ") if isinstance(value, str) else "",
 )
-def test_selections(detection: str, meaning: Predicate) -> None:
-    assert predicate_of(detection) == meaning
+def test_selections(written: str, meaning: Predicate) -> None:
+    assert predicate_of(written) == meaning
 
 
-NESTED = {"a": [{"b": [{"c": "x", "d": "y"}], "e": "z"}, {"b": [{"c": "x"}, {"d": "y"}], "e": "w"}]}
+NESTED: Json = {"a": [{"b": [{"c": "x", "d": "y"}], "e": "z"}, {"b": [{"c": "x"}, {"d": "y"}], "e": "w"}]}
 
 
 @pytest.mark.parametrize(
-    ("detection", "answer"),
+    ("written", "answer"),
     [
         ("sel: {a.b.c: x, a.b.d: 'y', a.e: z}\ncondition: sel", True),
         ("sel: {a.b.c: x, a.b.d: 'y', a.e: w}\ncondition: sel", False),
@@ -422,12 +437,12 @@ NESTED = {"a": [{"b": [{"c": "x", "d": "y"}], "e": "z"}, {"b": [{"c": "x"}, {"d"
     ],
     ids=lambda value: value.replace("\n", "; ") if isinstance(value, str) else str(value),
 )
-def test_one_selection_asks_of_one_element_nested_inside_out(detection: str, *, answer: bool) -> None:
-    assert matches(detection, NESTED) is answer
+def test_one_selection_asks_of_one_element_nested_inside_out(written: str, *, answer: bool) -> None:
+    assert matches(written, NESTED) is answer
 
 
 @pytest.mark.parametrize(
-    ("detection", "what"),
+    ("written", "what"),
     [
         ("sel: {}\ncondition: sel", "rule.yml:5: selection sel is empty. Give it at least one field."),
         ("sel: []\ncondition: sel", "rule.yml:5: selection sel is an empty list. Give it at least one value or map, or remove it."),
@@ -442,8 +457,8 @@ def test_one_selection_asks_of_one_element_nested_inside_out(detection: str, *, 
     ],
     ids=lambda value: value.replace("\n", "; ")[:40],
 )
-def test_a_detection_that_says_nothing_is_refused(detection: str, what: str) -> None:
-    assert faults(detection)[0].startswith(what)
+def test_a_detection_that_says_nothing_is_refused(written: str, what: str) -> None:
+    assert faults(written)[0].startswith(what)
 
 
 # --- conditions --------------------------------------------------------------------------------------------------------------------
@@ -503,15 +518,15 @@ GLUED = ["notsel", "andy", "order", "1st", "allow", "anyone", "office", "all_of"
 def test_a_selection_whose_name_begins_like_a_keyword_is_read_as_a_name_or_refused_by_name(name: str) -> None:
     """pySigma 1 reads `notsel` as `not sel`."""
     for condition, meaning in ((name, F), (f"g and not {name}", And(items=(G, Not(item=F)))), (f"1 of {name}", Or(items=(F,)))):
-        detection = f"{name}: {{f: x}}\ng: {{g: x}}\nsel: {{h: x}}\ncondition: {condition}"
-        if IS_OLD:
-            try:
-                assert predicate_of(detection) == meaning
-            except Unsupported as refused:
-                assert refused.construct == f"selection name {name}"  # noqa: PT017 - either answer is right
-                assert refused.hint == "Rename it, or use pySigma 2."
-        else:
-            assert predicate_of(detection) == meaning
+        written = f"{name}: {{f: x}}\ng: {{g: x}}\nsel: {{h: x}}\ncondition: {condition}"
+        assert read_or_refused(written, f"selection name {name}") in ([meaning, None] if IS_OLD else [meaning])
+
+
+def read_or_refused(written: str, construct: str) -> Predicate | None:
+    try:
+        return predicate_of(written)
+    except Unsupported as refused:
+        return None if (refused.construct, refused.hint) == (construct, "Rename it, or use pySigma 2.") else And(items=())
 
 
 BAD_CONDITIONS: list[tuple[str, str]] = [
@@ -593,11 +608,12 @@ def test_an_expansion_to_ten_million_tests_is_refused_at_once() -> None:
     assert time.process_time() - started < 1
 
 
-def test_tests_are_counted_over_the_whole_rule() -> None:
-    long = {"a": tuple(f"a{number}" for number in range(45_000))}
-    body = "".join(f"  s{number}: {{f|expand: '%a%'}}\n" for number in range(9)) + "  condition: 1 of s*\n"
-    with pytest.raises(ContentErrors, match=r"the rule expands to more than 200,000 tests\. Split the rule or its lists\."):
-        load_rule_text(HEAD + body, "rule.yml", placeholders=long)
+def test_tests_are_counted_over_the_whole_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "MAX_TESTS", 200)
+    body = "".join(f"  s{number}: {{f|expand|contains: '%names%'}}\n" for number in range(100)) + "  condition: 1 of s*\n"
+    assert sum(1 for _ in leaves(load_rule_text(HEAD + body, "rule.yml", placeholders=PLACEHOLDERS).predicate)) == 200
+    with pytest.raises(ContentErrors, match=r"the rule expands to more than 200 tests\. Split the rule or its lists\."):
+        load_rule_text(HEAD + "  t: {f: x}\n" + body, "rule.yml", placeholders=PLACEHOLDERS)
 
 
 def test_dashes_and_offsets_multiply_within_the_count() -> None:

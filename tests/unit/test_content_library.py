@@ -166,9 +166,8 @@ def test_an_id_is_given_once(write: Write, overlay: Path) -> None:
     [(path, error)] = corpus.refused
     assert path == second.as_posix()
     assert isinstance(error, ContentError)
-    assert str(error) == (
-        f"{second.as_posix()}: has the id 00000000-0000-4000-8000-000000000001, which {first.as_posix()} has too. Give every rule its own id."
-    )
+    assert error.what == f"has the id 00000000-0000-4000-8000-000000000001, which {first.as_posix()} has too."
+    assert (error.path, error.hint) == (second, "Give every rule its own id.")
 
 
 def test_a_file_named_twice_is_read_once(write: Write, overlay: Path) -> None:
@@ -201,7 +200,7 @@ def test_a_user_s_own_rule_replaces_the_shipped_one_of_its_id(write: Write, over
 
 def test_a_user_s_own_list_replaces_the_shipped_one_of_its_name(overlay: Path) -> None:
     shipped_lists = Library().placeholders
-    name = sorted(shipped_lists)[0]
+    name = min(shipped_lists)
     (overlay / "mappings" / "values" / f"{name}.yml").write_text("['mine']\n", encoding="utf-8")
     assert Library([overlay]).placeholders == shipped_lists | {name: ("mine",), "names": ("alice", "bob")}
 

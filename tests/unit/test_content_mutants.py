@@ -53,7 +53,10 @@ TABLE: list[tuple[Predicate, list[str]]] = [
             "+1 on a equals '5.5'",
         ],
     ),
-    (Text(field="a", op=TextOp.WILDCARD, pattern=("x", ANY, "y"), cased=True), ["negate a wildcard 'x*y'", "drop cased of a wildcard 'x*y'"]),
+    (
+        Text(field="a", op=TextOp.WILDCARD, pattern=("x", ANY, "y"), cased=True),
+        ["negate a wildcard 'x*y'", "drop cased of a wildcard 'x*y'"],
+    ),
     (
         Regex(field="a", pattern="x", flags="im"),
         ["negate a re 'x'", "drop flag i of a re 'x'", "drop flag m of a re 'x'"],
@@ -72,19 +75,26 @@ TABLE: list[tuple[Predicate, list[str]]] = [
     (FieldRef(field="a", other="b"), ["negate a fieldref b", *OF_REFERENCE]),
     (Keyword(pattern=(ANY, "x", ANY), cased=True), ["negate keyword '*x*'", "drop cased of keyword '*x*'"]),
     (Not(item=B), ["negate b exists"]),
-    (And(items=(A, B)), ["or for and: (a contains 'x' and b exists)", "remove a contains 'x'", *OF_A, "remove b exists", "negate b exists"]),
+    (
+        And(items=(A, B)),
+        ["or for and: (a contains 'x' and b exists)", "remove a contains 'x'", *OF_A, "remove b exists", "negate b exists"],
+    ),
     (Or(items=(B, A)), ["and for or: (b exists or a contains 'x')", "remove b exists", "negate b exists", "remove a contains 'x'", *OF_A]),
     (Or(items=(B,)), ["and for or: (b exists)", "negate b exists"]),
     (
         Together(items=(("a", A), ("b", B))),
         ["or for and: (a contains 'x' and b exists)", "remove a contains 'x'", *OF_A, "remove b exists", "negate b exists"],
     ),
-    (And(items=(A, Not(item=B))), ["or for and: (a contains 'x' and not (b exists))", "remove a contains 'x'", *OF_A]
-     + ["remove not (b exists)", "negate b exists"]),
+    (
+        And(items=(A, Not(item=B))),
+        ["or for and: (a contains 'x' and not (b exists))", "remove a contains 'x'", *OF_A, "remove not (b exists)", "negate b exists"],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("predicate", "mutants"), TABLE, ids=[f"{number} {describe(predicate)}" for number, (predicate, _) in enumerate(TABLE)])
+@pytest.mark.parametrize(
+    ("predicate", "mutants"), TABLE, ids=[f"{number} {describe(predicate)}" for number, (predicate, _) in enumerate(TABLE)]
+)
 def test_the_mutants_of_a_predicate(predicate: Predicate, mutants: list[str]) -> None:
     assert names(predicate) == mutants
 
@@ -94,7 +104,11 @@ def test_the_mutants_of_a_predicate(predicate: Predicate, mutants: list[str]) ->
     [("5", {"4", "6"}), ("0", {"-1", "1"}), ("-0.5", {"-1.5", "0.5"}), ("9.9", {"8.9", "10.9"}), ("-1", {"-2", "0"})],
 )
 def test_a_number_moves_by_one(number: str, moved: set[str]) -> None:
-    found = {mutant.predicate.number for mutant in mutants_of(Order(field="a", op=OrderOp.LT, number=number)) if isinstance(mutant.predicate, Order)}
+    found = {
+        mutant.predicate.number
+        for mutant in mutants_of(Order(field="a", op=OrderOp.LT, number=number))
+        if isinstance(mutant.predicate, Order)
+    }
     assert found == moved | {number}
 
 

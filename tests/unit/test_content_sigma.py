@@ -89,7 +89,9 @@ def test_a_rule_that_says_only_what_it_must_is_complete() -> None:
     assert rule.warnings == ("has no id; the digest of its text stands for it",)
 
 
-@pytest.mark.parametrize(("path", "name"), [("a/b.yml", "b"), ("b.yaml", "b"), ("shipped:x/b.yml", "b"), ("b.yml.yaml", "b.yml"), ("b", "b")])
+@pytest.mark.parametrize(
+    ("path", "name"), [("a/b.yml", "b"), ("b.yaml", "b"), ("shipped:x/b.yml", "b"), ("b.yml.yaml", "b.yml"), ("b", "b")]
+)
 def test_a_rule_without_a_name_is_called_after_its_file(path: str, name: str) -> None:
     assert rule_of(simple(), path).name == name
 
@@ -160,14 +162,20 @@ BODIES: list[tuple[str, str]] = [
     (simple().replace("detection", "detections"), "rule.yml:4: has the unknown key 'detections'. Did you mean detection?"),
     (simple() + "falsepositive: x\n", "rule.yml:5: has the unknown key 'falsepositive'. Did you mean falsepositives?"),
     (simple().replace("product: aws", "produkt: aws"), "rule.yml:3: logsource has the unknown key 'produkt'. Did you mean product?"),
-    ("title: x\ndetection: {sel: {f: x}, condition: sel}\n", "rule.yml:1: has no logsource. Add `logsource: {product: aws, service: cloudtrail}`"),
+    (
+        "title: x\ndetection: {sel: {f: x}, condition: sel}\n",
+        "rule.yml:1: has no logsource. Add `logsource: {product: aws, service: cloudtrail}`",
+    ),
     ("title: x\nlogsource: {}\ndetection: {sel: {f: x}, condition: sel}\n", "rule.yml:2: has no logsource."),
     ("title: x\nlogsource: aws\ndetection: {sel: {f: x}, condition: sel}\n", "rule.yml:2: has no logsource."),
     ("title: x\nlogsource: {product: x}\n", "rule.yml:1: has no detection. Add a `detection:` map with a selection and a condition."),
     ("title: x\nlogsource: {product: x}\ndetection: [a]\n", "rule.yml:3: has no detection."),
     (simple().replace("f: x", "f: x, f: z"), "rule.yml:4: repeats the key 'f': YAML would keep only the last."),
     (simple().replace("f: x", "f: 012345678901"), "rule.yml:4: has the unquoted value 012345678901: a number with a leading zero is octal"),
-    (simple().replace("f: x", "f: no"), "rule.yml:4: has the unquoted value no: YAML 1.1 reads it as true or false. Write 'no' to mean the text."),
+    (
+        simple().replace("f: x", "f: no"),
+        "rule.yml:4: has the unquoted value no: YAML 1.1 reads it as true or false. Write 'no' to mean the text.",
+    ),
 ]
 
 
@@ -177,8 +185,9 @@ def test_what_is_wrong_is_named_with_its_line_and_what_to_do(text: str, fault: s
 
 
 def test_all_faults_of_all_documents_are_shown_together() -> None:
-    found = faults(f"{simple().replace('f: x', 'f|contans: x')}falsepositive: x\n---\ntitle: C\ncorrelation: {{}}\n---\n{simple()}timeframe: 5m\nactoin: x\n")
-    assert [fault.split(" ", 1)[0] for fault in found] == ["rule.yml:5:", "rule.yml:4:", "rule.yml:8:"]
+    first = simple().replace("f: x", "f|contans: x") + "falsepositive: x\n"
+    found = faults(f"{first}---\ntitle: C\ncorrelation: {{}}\n---\n{simple()}levle: low\n")
+    assert [fault.split(" ", 1)[0] for fault in found] == ["rule.yml:5:", "rule.yml:4:", "rule.yml:8:", "rule.yml:14:"]
 
 
 def test_a_lone_refusal_keeps_its_name_for_machines() -> None:

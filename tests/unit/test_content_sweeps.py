@@ -26,7 +26,13 @@ def test_a_sweep_is_what_its_file_says(tmp_path: Path) -> None:
     path = write(tmp_path, "nightly", text)
     digest = hashlib.sha256(text.encode()).hexdigest()
     assert load_sweep(path) == Sweep(
-        name="nightly", path=path, rules=("shipped:aws", "my/rules"), digest=digest, title="Every night", every="PT6H", source="aws_cloudtrail"
+        name="nightly",
+        path=path,
+        rules=("shipped:aws", "my/rules"),
+        digest=digest,
+        title="Every night",
+        every="PT6H",
+        source="aws_cloudtrail",
     )
 
 

@@ -128,7 +128,16 @@ def test_every_fault_of_every_document_is_shown() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: [1", 2), ("a: 'x", 1), ("\ta: 1", 1), ("a: b: c", 1), ("*nowhere", 1), ('a: "\\uD800"', 1), ("a: 1\n- b", 2), ("%YAML 3.0\n---\na", 1)],
+    [
+        ("a: [1", 2),
+        ("a: 'x", 1),
+        ("\ta: 1", 1),
+        ("a: b: c", 1),
+        ("*nowhere", 1),
+        ('a: "\\uD800"', 1),
+        ("a: 1\n- b", 2),
+        ("%YAML 3.0\n---\na", 1),
+    ],
 )
 def test_text_that_is_no_yaml_is_refused_with_its_line(text: str, line: int) -> None:
     [fault] = faults(text)

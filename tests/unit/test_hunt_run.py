@@ -294,7 +294,7 @@ class TestNothingToDo:
         assert ledger.runs() == ()
 
     def test_an_empty_folder_is_the_user_s_mistake_and_leaves_no_run(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
-        with pytest.raises(UsageError, match="no log file to read"):
+        with pytest.raises(UsageError, match="There is no log file in"):
             run(ledger, clock, [logs])
         assert ledger.runs() == ()
 

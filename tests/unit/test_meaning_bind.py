@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aibr_hunt.errors import Unsupported
@@ -82,12 +84,8 @@ def test_members_below_an_open_field_keep_their_case() -> None:
 
 
 def test_exact_spelling_wins_over_another_field_of_the_same_letters() -> None:
-    twins = Mapping(**{**_as_dict(MAPPING), "fields": (FieldSpec(name="a", paths=(("low",),)), FieldSpec(name="A", paths=(("high",),)))})
+    twins = replace(MAPPING, fields=(FieldSpec(name="a", paths=(("low",),)), FieldSpec(name="A", paths=(("high",),))), aliases=())
     assert [Binder(twins).field(name).paths for name in ("a", "A")] == [(("low",),), (("high",),)]
-
-
-def _as_dict(mapping: Mapping) -> dict[str, object]:
-    return {name: getattr(mapping, name) for name in ("name", "logsource", "provider", "identity", "time")}
 
 
 def test_all_places_of_a_field_are_kept() -> None:

@@ -21,9 +21,8 @@ def test_a_letter_on_which_engines_differ_stands_for_itself(letter: str) -> None
     assert fold(f"A{letter}B") == f"a{letter}b"
 
 
-@pytest.mark.parametrize("letter", UNFOLDED, ids=lambda letter: f"U+{ord(letter):04X}")
-def test_no_other_letter_folds_to_a_letter_on_which_engines_differ(letter: str) -> None:
-    assert [other for other in EVERY if other != letter and fold(other) == letter] == []
+def test_no_other_letter_folds_to_a_letter_on_which_engines_differ() -> None:
+    assert [f"U+{ord(other):04X}" for other in EVERY if other not in UNFOLDED and fold(other) in UNFOLDED] == []
 
 
 @pytest.mark.skipif(not unicodedata.unidata_version.startswith("14."), reason="this Python knows another Unicode than the pinned table")
@@ -41,7 +40,17 @@ def test_newer_unicode_changes_nothing_that_the_table_folds() -> None:
 
 @pytest.mark.parametrize(
     ("text", "folded"),
-    [("ÀÉ", "àé"), ("Straße", "straße"), ("ΣΑΣ", "σασ"), ("ΌΧΙ", "όχι"), ("ДА", "да"), ("Ǆ ǅ ǆ", "ǆ ǆ ǆ"), ("ﬀ", "ﬀ"), ("Å", "å"), ("A\u030a", "a\u030a")],
+    [
+        ("ÀÉ", "àé"),
+        ("Straße", "straße"),
+        ("ΣΑΣ", "σασ"),
+        ("ΌΧΙ", "όχι"),
+        ("ДА", "да"),
+        ("Ǆ ǅ ǆ", "ǆ ǆ ǆ"),
+        ("ﬀ", "ﬀ"),
+        ("Å", "å"),
+        ("A\u030a", "a\u030a"),
+    ],
 )
 def test_single_letters_fold_and_nothing_is_normalised(text: str, folded: str) -> None:
     assert fold(text) == folded

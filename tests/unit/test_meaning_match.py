@@ -80,7 +80,7 @@ def test_and_or_not_on_an_event(predicate: Predicate, *, answer: bool) -> None:
     assert holds(predicate, {"a": 1, "c": "3", "w": ["x", "word"]}) is answer
 
 
-GRANTS = {"auth": [{"permission": "read", "granted": True}, {"permission": "write", "granted": False}]}
+GRANTS: dict[str, Json] = {"auth": [{"permission": "read", "granted": True}, {"permission": "write", "granted": False}]}
 READ, WRITE, GRANTED = text("auth.permission", "read"), text("auth.permission", "write"), text("auth.granted", "true")
 
 
@@ -124,7 +124,9 @@ def test_nested_lists_are_shared_inside_out(event: Json, *, answer: bool) -> Non
     assert holds(together(text("a.b.c", "1"), text("a.b.d", "2"), text("a.e", "3")), event) is answer
 
 
-@pytest.mark.parametrize("event", [{}, {"a": None}, {"a": []}, {"a": [[], None, ""]}, {"a": {}}, {"a": ""}, {"a": "x"}, {"a": [{}]}], ids=repr)
+@pytest.mark.parametrize(
+    "event", [{}, {"a": None}, {"a": []}, {"a": [[], None, ""]}, {"a": {}}, {"a": ""}, {"a": "x"}, {"a": [{}]}], ids=repr
+)
 def test_a_shared_list_that_is_missing_is_one_missing_element(event: Json) -> None:
     blank = Not(item=Exists(field="a.b")), Not(item=Exists(field="a.c"))
     assert holds(together(*blank), event)
@@ -194,7 +196,7 @@ def test_a_field_with_several_places_is_read_whole_by_a_reference_in_a_shared_el
     shared = together(FieldRef(field="list.two", other="either"), text("list.three", "z"))
     assert holds(shared, {"one": "a", "list": [{"two": "a", "three": "z"}]}, MAPPING)
     assert holds(shared, {"list": [{"two": "a", "three": "z"}]}, MAPPING)
-    assert not holds(shared, {"one": "a", "list": [{"two": "a", "three": "z"}, {"two": "b"}][1:] + [{"three": "z"}]}, MAPPING)
+    assert not holds(shared, {"one": "a", "list": [{"two": "a"}, {"three": "z"}]}, MAPPING)
 
 
 def test_a_field_with_several_places_binds_on_its_own() -> None:
@@ -276,7 +278,9 @@ TREES = st.recursive(
 SCALARS = st.one_of(WORDS, st.sampled_from([5, 5.0, True, None, "", "XY"]))
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3))
 INNER = st.fixed_dictionaries({}, optional={"d": VALUES, "e": VALUES})
-EVENTS = st.fixed_dictionaries({}, optional={"a": VALUES, "b": VALUES, "f": VALUES, "c": st.one_of(INNER, st.lists(INNER, max_size=3), VALUES)})
+EVENTS = st.fixed_dictionaries(
+    {}, optional={"a": VALUES, "b": VALUES, "f": VALUES, "c": st.one_of(INNER, st.lists(INNER, max_size=3), VALUES)}
+)
 
 
 @given(st.lists(TREES, min_size=1, max_size=6), st.lists(EVENTS, min_size=1, max_size=4))

@@ -140,13 +140,19 @@ def test_keywords_give_no_literal_where_a_searched_field_is_not_verbatim() -> No
     assert literals(Keyword(pattern=(ANY, "evil", ANY)), some) is None
 
 
-@pytest.mark.parametrize(("run", "answer"), [("abcd", True), ("abc", False), ("1234", False), ("-1.5e3", False), ("TRUE", False), ("12:34", True)])
+@pytest.mark.parametrize(
+    ("run", "answer"), [("abcd", True), ("abc", False), ("1234", False), ("-1.5e3", False), ("TRUE", False), ("12:34", True)]
+)
 def test_a_literal_is_long_enough_and_reads_one_way_only(run: str, *, answer: bool) -> None:
     assert is_literal(run) is answer
 
 
 def test_the_sieve_of_a_rule_set_names_the_rules_of_each_literal_and_those_without() -> None:
-    rules = [rule(text("name", "GetObject")), rule(Exists(field="name")), rule(Or(items=(text("name", "Getobject"), text("name", "PutObject"))))]
+    rules = [
+        rule(text("name", "GetObject")),
+        rule(Exists(field="name")),
+        rule(Or(items=(text("name", "Getobject"), text("name", "PutObject")))),
+    ]
     sieve = sieve_of(rules, MAPPING)
     assert (sieve.literals, sieve.rules_by_literal, sieve.unsieved) == (("getobject", "putobject"), ((0, 2), (2,)), (1,))
 
@@ -158,7 +164,19 @@ def test_the_same_rules_have_the_same_sieve_whatever_their_order_inside() -> Non
 
 # --- soundness ---------------------------------------------------------------------------------------------------------------------
 
-WORDS = ["GetObject", "s3.amazonaws.com", "a\tbcdef", "x/yzabc", 'say "hello"', "C:\\temp\\file", "Kelvin", "false", "12345", "ÄÖabcd", '{"in":"GetObject"}']
+WORDS = [
+    "GetObject",
+    "s3.amazonaws.com",
+    "a\tbcdef",
+    "x/yzabc",
+    'say "hello"',
+    "C:\\temp\\file",
+    "Kelvin",
+    "false",
+    "12345",
+    "ÄÖabcd",
+    '{"in":"GetObject"}',
+]
 NAMES = ["name", "source", "request", "request.name", "other"]
 PARTS = st.sampled_from([ANY, ONE, *WORDS, "Obj", "temp", "\\tbcdef", "hello"])
 LEAVES = st.one_of(
@@ -169,7 +187,12 @@ LEAVES = st.one_of(
         literal=st.sampled_from([*WORDS, "object", "amazonaws", "bcdef", "\\tbcdef", "elvi", '"in":"getobject"']),
     ),
     st.builds(Text, field=st.sampled_from(NAMES), op=st.just(TextOp.WILDCARD), pattern=st.lists(PARTS, min_size=1, max_size=4).map(tuple)),
-    st.builds(Regex, field=st.sampled_from(NAMES), pattern=st.sampled_from(["Get.*ject", "(?i)OBJECT|elvin", r"temp\\file", "a.bcdef"]), flags=st.just("s")),
+    st.builds(
+        Regex,
+        field=st.sampled_from(NAMES),
+        pattern=st.sampled_from(["Get.*ject", "(?i)OBJECT|elvin", r"temp\\file", "a.bcdef"]),
+        flags=st.just("s"),
+    ),
     st.builds(Keyword, pattern=st.sampled_from(WORDS).map(lambda word: (ANY, word, ANY))),
 )
 TREES = st.recursive(

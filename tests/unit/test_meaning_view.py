@@ -105,7 +105,15 @@ def test_json_text_may_nest_64_levels_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("text", "is_odd"),
-    [("1e3", True), ("1E-3", True), ("1.0000000", True), ("1.000000", False), ("10", False), ("-1.5e0", True), ("1234567890123456.5", True)],
+    [
+        ("1e3", True),
+        ("1E-3", True),
+        ("1.0000000", True),
+        ("1.000000", False),
+        ("10", False),
+        ("-1.5e0", True),
+        ("1234567890123456.5", True),
+    ],
 )
 def test_a_number_in_json_text_is_odd_by_its_spelling(text: str, *, is_odd: bool) -> None:
     [value] = View({"t": f'{{"n":{text}}}'}).values(field("t.n", cuts=(((1, 1),),)))
@@ -128,7 +136,8 @@ def test_scalars_are_found_at_any_depth_and_names_are_not() -> None:
 
 
 def test_nesting_counts_lists_and_objects() -> None:
-    assert [nesting(value) for value in (1, [], {}, [[]], {"a": [1, {"b": 2}]})] == [0, 1, 1, 2, 3]
+    values: list[Json] = [1, [], {}, [[]], {"a": [1, {"b": 2}]}]
+    assert [nesting(value) for value in values] == [0, 1, 1, 2, 3]
 
 
 def test_opening_a_list_a_hundred_thousand_deep_needs_no_deep_stack() -> None:
@@ -160,7 +169,7 @@ def test_the_text_of_an_object_is_compact_and_in_source_order(value: Json, text:
         ({"a": 1}, ['{"a":1}']),
         ({"a": "plain", "b": ["{not json", "5", '"x"']}, ['{"a":"plain","b":["{not json","5","\\"x\\""]}']),
         ({"a": '{"b":1}'}, ['{"a":"{\\"b\\":1}"}', '{"a":{"b":1}}']),
-        ({"a": ' [1, 2]\n'}, ['{"a":" [1, 2]\\n"}', '{"a":[1,2]}']),
+        ({"a": " [1, 2]\n"}, ['{"a":" [1, 2]\\n"}', '{"a":[1,2]}']),
         ({"a": ['{"b":"[1]"}', "x"]}, ['{"a":["{\\"b\\":\\"[1]\\"}","x"]}', '{"a":[{"b":[1]},"x"]}']),
     ],
     ids=repr,
