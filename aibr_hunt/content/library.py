@@ -95,7 +95,7 @@ class Library:
             for candidate in (base / inner, *(base / f"{inner}{suffix}" for suffix in RULE_SUFFIXES)):
                 if candidate.exists() and candidate.resolve().is_relative_to(base.resolve()):
                     return candidate
-            raise UsageError(f"There is no built-in {kind.removesuffix('s')} {name}.", hint=f"`aibr-hunt {kind} list` shows what there is.")
+            raise UsageError(f"There is no built-in {kind.removesuffix('s')} {name}.", hint=f"`aibr-hunt {kind.removesuffix('s') if kind == 'hunts' else kind} list` shows what there is.")
         path = Path(name)
         if not path.exists():
             hint = f"Write {PREFIX}{name} for the built-in one." if (self.roots[0] / kind / name).exists() else "Check the path."
@@ -127,7 +127,7 @@ class Library:
         for path in dict.fromkeys(paths):
             shown = self.shown(path)
             try:
-                found, added = self._load_file(path, shown)
+                found, added, faults = self._load_file(path, shown)
             except AibrError as error:
                 refused.append((shown, error))
                 continue
@@ -146,11 +146,13 @@ class Library:
                 files[rule.id] = path
                 rules.append(rule)
             filters += added
+            refused += [(shown, fault) for fault in faults]
         if self.cache is not None:
             self.cache.flush()
         return Corpus(rules=self._filtered(rules, filters), refused=tuple(refused), files=files)
 
-    def _load_file(self, path: Path, shown: str) -> tuple[tuple[Rule, ...], tuple[Filter, ...]]:
+    def _load_file(self, path: Path, shown: str) -> tuple[tuple[Rule, ...], tuple[Filter, ...], tuple[AibrError, ...]]:
+        """Return a file's rules, its filters, and why each other document in it is refused."""
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -158,13 +160,13 @@ class Library:
         kept_as = f"{path.name}\n{text}"  # a rule without a name is called after its file
         cached = None if self.cache is None else self.cache.rules(kept_as, self.fingerprint)
         if cached is not None:
-            return tuple(replace(rule, path=shown) for rule in cached), ()
-        from aibr_hunt.content.sigma import load_sigma_text
+            return tuple(replace(rule, path=shown) for rule in cached), (), ()
+        from aibr_hunt.content.sigma import read_sigma_text
 
-        rules, filters = load_sigma_text(text, shown, placeholders=self.placeholders, catalogue=self.catalogue)
-        if self.cache is not None and not filters:
-            self.cache.keep_rules(kept_as, self.fingerprint, rules)
-        return rules, filters
+        read = read_sigma_text(text, shown, placeholders=self.placeholders, catalogue=self.catalogue)
+        if self.cache is not None and not read.filters and not read.faults:
+            self.cache.keep_rules(kept_as, self.fingerprint, read.rules)
+        return read.rules, read.filters, read.faults
 
     def _filtered(self, rules: list[Rule], filters: list[Filter]) -> tuple[Rule, ...]:
         if not filters:

@@ -75,20 +75,34 @@ def load_rule_text(text: str, path: str, *, placeholders: Placeholders | None = 
         ContentErrors: Everything that is wrong with it, with lines.
         Unsupported: It is right, and asks for something without meaning here.
     """
-    rules, _ = load_sigma_text(text, path, placeholders=placeholders, catalogue=catalogue)
-    if len(rules) != 1:
-        raise ContentErrors((ContentError(f"holds {len(rules)} rules, one was expected.", path=path),))
-    return rules[0]
+    found = read_sigma_text(text, path, placeholders=placeholders, catalogue=catalogue)
+    if found.faults:
+        raise found.faults[0] if len(found.faults) == 1 else ContentErrors(found.faults)
+    if len(found.rules) != 1:
+        raise ContentErrors((ContentError(f"holds {len(found.rules)} rules, one was expected.", path=path),))
+    return found.rules[0]
 
 
-def load_sigma_text(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigmaFile:
+    """What one YAML text holds, filters not yet applied.
+
+    Attributes:
+        faults: One error a document that is refused; the other documents stand.
+    """
+
+    rules: tuple[Rule, ...]
+    filters: tuple[Filter, ...]
+    faults: tuple[AibrError, ...] = ()
+
+
+def read_sigma_text(
     text: str, path: str, *, placeholders: Placeholders | None = None, catalogue: Catalogue | None = None
-) -> tuple[tuple[Rule, ...], tuple[Filter, ...]]:
-    """Return the rules and the filters of a YAML text, filters not yet applied.
+) -> SigmaFile:
+    """Return the rules and filters of a YAML text, and why each of the other documents is refused.
 
     Raises:
-        ContentErrors: Everything that is wrong in any of its documents, with lines.
-        Unsupported: The only thing wrong is one construct without meaning here.
+        ContentErrors: The text as a whole is no YAML, or holds no Sigma document.
     """
     rules: list[Rule] = []
     filters: list[Filter] = []
@@ -96,18 +110,20 @@ def load_sigma_text(
     for document in load_documents(text, path):
         reader = _Reader(document, path, placeholders or {}, catalogue)
         found = reader.read()
-        faults += reader.faults
-        if isinstance(found, Rule):
+        if reader.faults:
+            faults.append(_joined(reader.faults))
+        elif isinstance(found, Rule):
             rules.append(found)
         elif found is not None:
             filters.append(found)
     if not faults and not rules and not filters:
-        faults.append(ContentError("holds no Sigma rule.", path=path, line=1))
-    if len(faults) == 1:
-        raise faults[0] if isinstance(faults[0], Unsupported) else ContentErrors(tuple(faults))
-    if faults:
-        raise ContentErrors(tuple(faults))
-    return tuple(rules), tuple(filters)
+        raise ContentErrors((ContentError("holds no Sigma rule.", path=path, line=1),))
+    return SigmaFile(rules=tuple(rules), filters=tuple(filters), faults=tuple(faults))
+
+
+def _joined(faults: Sequence[AibrError]) -> AibrError:
+    """Return several errors as one; a lone refusal stays what it is."""
+    return faults[0] if len(faults) == 1 and isinstance(faults[0], Unsupported) else ContentErrors(tuple(faults))
 
 
 def apply_filters(rules: Sequence[Rule], filters: Sequence[Filter]) -> tuple[Rule, ...]:

@@ -156,11 +156,9 @@ def _text(name: str, parts: tuple[str | Star, ...], *, is_cased: bool) -> Predic
 
 
 def _simplified(parts: tuple[str | Star, ...]) -> tuple[str | Star, ...]:
-    """Return the parts with neighbouring texts joined, empty ones dropped and runs of `*` made one."""
+    """Return the parts with neighbouring texts joined and runs of `*` made one."""
     kept: list[str | Star] = []
     for part in parts:
-        if part == "":
-            continue
         if kept and part is Star.ANY and kept[-1] is Star.ANY:
             continue
         if kept and not isinstance(part, Star) and not isinstance(kept[-1], Star):

@@ -68,7 +68,7 @@ class FileResult:
         account: What became of its bytes.
         hits: In the file's order.
         outside_window: Matching events that lie outside the window.
-        strangers: Records, of those parsed or sampled, that do not look like the file's log source.
+        strangers: Records that do not look like the file's log source, of those parsed or of those sampled: the greater count.
     """
 
     account: Account
@@ -177,6 +177,7 @@ class _FileScan:
         self.hits: list[Hit] = []
         self.outside_window = 0
         self.strangers = 0
+        self.sampled_strangers = 0
 
     def run(self) -> FileResult:
         """Read the file to its end."""
@@ -188,7 +189,7 @@ class _FileScan:
         name = self.part.name if self.part else "" if self.scope.mapping is None else self.scope.mapping.name
         account = self.reading.account(source=name)
         hits = tuple(_with_digest(hit, account.digest) for hit in self.hits)
-        return FileResult(account=account, hits=hits, outside_window=self.outside_window, strangers=self.strangers)
+        return FileResult(account=account, hits=hits, outside_window=self.outside_window, strangers=max(self.strangers, self.sampled_strangers))
 
     def _part_for(self, batch: Batch) -> Part:
         if self.scope.is_as_written:
@@ -208,19 +209,26 @@ class _FileScan:
 
     def _read(self, batch: Batch, part: Part) -> None:
         classes = np.full(len(batch.starts), SKIMMED, np.uint8)
-        if batch.first_ordinal > 1 and part.mapping is not None and batch.json_of is None:
-            self._sample(batch, part.mapping)
+        self._sample(batch, part)
         for index, numbers in self._chosen(batch, part):
             classes[index] = self._match(batch, index, part, numbers=numbers)
         self.reading.classify(batch, classes)
 
-    def _sample(self, batch: Batch, mapping: Mapping) -> None:
-        """Look at one record of each batch: a file that changes its log source midway is noticed although most of it is skimmed."""
-        try:
-            value = parse_record(batch.text(0)).value
-        except RecordRefused:
-            return  # refused by name when, and if, it is parsed for a rule
-        self.strangers += recognise(value, (mapping,)) is None
+    def _sample(self, batch: Batch, part: Part) -> None:
+        """Look at the first and last record of a batch, skimmed or not.
+
+        They tell from when to when the file speaks, and that it changes its log source midway.
+        """
+        for index in {0, len(batch) - 1} if len(batch) else ():
+            try:
+                value = parse_record(batch.text(index)).value
+            except RecordRefused:
+                continue  # refused by name when, and if, it is parsed for a rule
+            moment, _ = time_of(value, part.mapping, self.scope.now)
+            if moment is not None:
+                self.reading.note_time(moment, moment)
+            if part.mapping is not None and recognise(value, (part.mapping,)) is None:
+                self.sampled_strangers += 1
 
     def _chosen(self, batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
         """Yield the records to parse, ascending, each with the rules that it could meet (None: all of them)."""

@@ -244,8 +244,11 @@ class _Run:
     def _coverage(self) -> Iterator[CoverageRow]:
         for name, part in self.program.parts.items():
             accounts = [account for account in self.accounts if account.source == name]
+            asked = self.request.scope.window
+            window = _span(asked, accounts)
             state, cause = _state_of(name, accounts, self._unknown())
-            window = _span(self.request.scope.window, accounts)
+            if state is CoverageState.SETTLED and not _is_met(asked, accounts):
+                state, cause = CoverageState.NOT_KNOWN_ALIVE, "no event of the files is known to lie in the window that was asked"
             for rule in part.rules:
                 yield CoverageRow(
                     meaning_digest=part.digests[rule.id], rule_id=rule.id, source=name, window=window, state=state, cause=cause
@@ -292,6 +295,19 @@ def _state_of(source: str, accounts: Sequence[Account], unknown: Sequence[str]) 
         refused = sum(account.byte_counts.get(ByteClass.REFUSED, 0) for account in doubtful)
         return CoverageState.FAILED, f"{len(doubtful)} of {len(accounts)} files were not read whole ({refused:,} content bytes refused)"
     return CoverageState.SETTLED, "as far as the files reach"
+
+
+def _is_met(asked: Window, accounts: Sequence[Account]) -> bool:
+    """True when the files are known to speak of a time in the asked window; a window without bounds is always met."""
+    if asked.start is None and asked.end is None:
+        return True
+    return any(
+        account.first_time is not None
+        and account.last_time is not None
+        and (asked.start is None or account.last_time >= asked.start)
+        and (asked.end is None or account.first_time < asked.end)
+        for account in accounts
+    )
 
 
 def _span(asked: Window, accounts: Sequence[Account]) -> Window:

@@ -164,7 +164,7 @@ class Account:
         record_counts: Records for each ByteClass but FRAMING.
         refusals: Every range that was refused, in order, up to a stated cap; `refusals_left_out` counts the rest.
         notes: Other facts for the reader: `changed while read`, `invalid UTF-8 replaced`, ....
-        first_time, last_time: Earliest and latest event time of the parsed records, aware UTC.
+        first_time, last_time: Earliest and latest event time of the records that were parsed or sampled, aware UTC.
         span: How the file's time span is known: `parsed`, `path`, `scan` or `file-bounded`.
         odd_numbers, repeated_keys, untimed: Counts over the parsed records (repeated keys: strict intake only).
         duplicate_of: Path of an earlier file of the run with the same digest; empty when there is none.

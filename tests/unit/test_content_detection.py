@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from aibr_hunt.content import detection
+from aibr_hunt.content import detection, sigma
 from aibr_hunt.content.sigma import load_rule_text, pysigma_version
 from aibr_hunt.errors import AibrError, ContentErrors, Unsupported
 from aibr_hunt.meaning.bind import leaves
@@ -276,7 +276,6 @@ def test_encodings_that_only_pysigma_2_gets_right(key: str, value: str, meaning:
     assert item(key, value) == meaning
 
 
-@pytest.mark.skipif(not IS_OLD, reason="pySigma 2 encodes these rightly")
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -287,7 +286,8 @@ def test_encodings_that_only_pysigma_2_gets_right(key: str, value: str, meaning:
         ("f|utf16|base64offset", "abc"),
     ],
 )
-def test_encodings_that_pysigma_1_gets_wrong_are_refused_there(key: str, value: str) -> None:
+def test_encodings_that_pysigma_1_gets_wrong_are_refused_there(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sigma, "pysigma_version", lambda: "1.5.1")
     assert "base64 of such a text is not supported: this version of pySigma encodes it wrongly. Use pySigma 2." in item_fault(key, value)
 
 
@@ -340,6 +340,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("f|base64", "'a*'", "f|base64: "),
     ("f|base64offset", "'a?'", "f|base64offset: "),
     ("f|wide", "é", "f|wide: "),
+    ("f|base64offset|contains", "a", "a single byte leaves no sign of its own in base64. Give at least two bytes."),
     ("f|windash", "'-a -b -c -d'", "windash on more than 3 dashes is not supported: each of them stands for five signs."),
     ("f", "{g: x}", "f has a map as its value. Write nested members with dots: outer.inner."),
     ("f", "[[x]]", "f has a list as its value."),
@@ -520,6 +521,15 @@ def test_a_selection_whose_name_begins_like_a_keyword_is_read_as_a_name_or_refus
     for condition, meaning in ((name, F), (f"g and not {name}", And(items=(G, Not(item=F)))), (f"1 of {name}", Or(items=(F,)))):
         written = f"{name}: {{f: x}}\ng: {{g: x}}\nsel: {{h: x}}\ncondition: {condition}"
         assert read_or_refused(written, f"selection name {name}") in ([meaning, None] if IS_OLD else [meaning])
+
+
+@pytest.mark.parametrize("name", GLUED)
+def test_with_pysigma_1_such_a_name_is_refused_by_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sigma, "pysigma_version", lambda: "1.5.1")
+    [fault] = faults(f"{name}: {{f: x}}\ncondition: {name}")
+    assert fault == (
+        f"rule.yml: selection name {name} is not supported: this version of pySigma reads its start as a keyword. Rename it, or use pySigma 2."
+    )
 
 
 def read_or_refused(written: str, construct: str) -> Predicate | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aibr_hunt.content.catalogue import load_catalogue
-from aibr_hunt.content.sigma import Filter, apply_filters, load_rule_text, load_sigma_text
+from aibr_hunt.content.sigma import Filter, apply_filters, load_rule_text, read_sigma_text
 from aibr_hunt.errors import AibrError, ContentErrors, Unsupported
 from aibr_hunt.model.predicate import And, Not, Text, TextOp
 from aibr_hunt.model.rule import LogSource, Rule
@@ -55,9 +55,13 @@ def rule_of(text: str, path: str = "folder/example.yml") -> Rule:
 
 
 def faults(text: str) -> list[str]:
-    with pytest.raises(AibrError) as refused:
-        load_sigma_text(text, "rule.yml")
-    return [str(each) for each in refused.value.errors] if isinstance(refused.value, ContentErrors) else [str(refused.value)]
+    """Every sentence by which the documents of a text are refused."""
+    try:
+        refusals: tuple[AibrError, ...] = read_sigma_text(text, "rule.yml").faults
+    except ContentErrors as whole:
+        refusals = (whole,)
+    assert refusals
+    return [str(each) for fault in refusals for each in (fault.errors if isinstance(fault, ContentErrors) else (fault,))]
 
 
 def simple(title: str = "A", number: int = 1) -> str:
@@ -98,7 +102,7 @@ def test_a_rule_without_a_name_is_called_after_its_file(path: str, name: str) ->
 
 def test_the_digest_of_a_rule_is_that_of_its_own_document() -> None:
     first, second = simple("A", 1), simple("B", 2)
-    rules, _ = load_sigma_text(f"{first}---\n{second}", "two.yml")
+    rules = read_sigma_text(f"{first}---\n{second}", "two.yml").rules
     assert [rule.text_digest for rule in rules] == [hashlib.sha256(text.encode()).hexdigest() for text in (first, second)]
     assert rule_of(first).text_digest == rules[0].text_digest
 
@@ -133,9 +137,9 @@ def test_keys_of_others_are_let_be() -> None:
 
 def test_a_file_may_hold_rules_and_filters_and_empty_documents() -> None:
     filter_text = "title: F\nlogsource: {product: aws}\nfilter: {rules: any, sel: {f: 'y'}, condition: not sel}\n"
-    rules, filters = load_sigma_text(f"---\n{simple('A', 1)}---\n{filter_text}---\n---\n{simple('B', 2)}---\n", "many.yml")
-    assert [rule.title for rule in rules] == ["A", "B"]
-    assert [each.label for each in filters] == ["F"]
+    read = read_sigma_text(f"---\n{simple('A', 1)}---\n{filter_text}---\n---\n{simple('B', 2)}---\n", "many.yml")
+    assert [rule.title for rule in read.rules] == ["A", "B"]
+    assert [each.label for each in read.filters] == ["F"]
 
 
 def test_one_rule_is_asked_for_and_one_is_given() -> None:
@@ -211,7 +215,7 @@ NOT_PIPELINE = Not(item=Text(field="user", op=TextOp.EQUALS, literal="pipeline")
 
 
 def filter_of(rules: str = "any", logsource: str = "{product: aws}", condition: str = "not pipeline") -> Filter:
-    _, [found] = load_sigma_text(FILTER.format(rules=rules, logsource=logsource, condition=condition), "filter.yml")
+    [found] = read_sigma_text(FILTER.format(rules=rules, logsource=logsource, condition=condition), "filter.yml").filters
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from aibr_hunt.content.library import Library
-from aibr_hunt.content.sigma import apply_filters, load_rule_text, load_sigma_text
+from aibr_hunt.content.sigma import apply_filters, load_rule_text, read_sigma_text
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Program, meaning_digest
 from aibr_hunt.model.mapping import FieldSpec, Mapping
 from aibr_hunt.model.rule import LogSource, Rule
@@ -68,7 +68,7 @@ class TestMeaningDigest:
 
     def test_it_changes_with_a_filter(self) -> None:
         text = "title: F\nlogsource: {product: aws}\nfilter: {rules: any, quiet: {agent: x}, condition: not quiet}\n"
-        _, filters = load_sigma_text(text, "f.yml")
+        filters = read_sigma_text(text, "f.yml").filters
         (filtered,) = apply_filters([rule(1)], filters)
         assert meaning_digest(filtered, TRAIL) != meaning_digest(rule(1), TRAIL)
 

@@ -36,6 +36,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def night(ledger: Ledger, path: Path, number: int, asked: Rule = RULE) -> None:
     """Run a rule over one file in the night of a day of January, over that day's window."""
     start = datetime(2026, 1, number, tzinfo=UTC)
+    if path.name == "day.json":
+        write_lines(path, [cloudtrail(1, eventTime=f"2026-01-{number:02d}T10:00:00Z")])
     request = Request(
         rules=[asked],
         mapping_of={asked.id: LIBRARY.mapping_for(asked.logsource)},
@@ -109,3 +111,19 @@ def test_joined_windows_hold_the_same_moments_and_neither_touch_nor_overlap(draw
     moments = [NOW + timedelta(minutes=30 * each) for each in range(-2, 110)]
     assert [any(each.holds(at) for each in few) for at in moments] == [any(each.holds(at) for each in windows) for at in moments]
     assert all(left.end is not None and right.start is not None and left.end < right.start for left, right in itertools.pairwise(few))
+
+
+def test_a_window_of_which_the_files_hold_no_event_is_not_known_to_be_alive(ledger: Ledger, day: Path) -> None:
+    night(ledger, day, 1)
+    start = datetime(2026, 1, 9, tzinfo=UTC)
+    request = Request(
+        rules=[RULE],
+        mapping_of={RULE.id: LIBRARY.mapping_for(RULE.logsource)},
+        mappings=LIBRARY.mappings,
+        paths=[day],
+        scope=Scope(now=NOW, window=Window(start=start, end=start + DAY)),
+        options=Options(),
+    )
+    outcome = run_files(request, ledger, clock=lambda: start + DAY, tell=lambda _: None)
+    assert [row.state.value for row in outcome.record.coverage] == ["not known to be alive"]
+    assert not outcome.is_complete
