@@ -244,7 +244,8 @@ class DetectionReader:
             if token.lower() in {"not", "and", "or", "of", "them", "all", "any", "1"} or token in names:
                 if token in names and self.is_old_pysigma and _GLUED_KEYWORD.match(token):
                     why = "this version of pySigma reads its start as a keyword."
-                    self.faults.append(Unsupported(f"selection name {token}", why, hint="Rename it, or use pySigma 2.", place=self.path))
+                    place = f"{self.path}:{self.document.line(*at)}"
+                    self.faults.append(Unsupported(f"selection name {token}", why, hint="Rename it, or use pySigma 2.", place=place))
                     return False
                 continue
             if "*" in token:

@@ -95,7 +95,10 @@ class Library:
             for candidate in (base / inner, *(base / f"{inner}{suffix}" for suffix in RULE_SUFFIXES)):
                 if candidate.exists() and candidate.resolve().is_relative_to(base.resolve()):
                     return candidate
-            raise UsageError(f"There is no built-in {kind.removesuffix('s')} {name}.", hint=f"`aibr-hunt {kind.removesuffix('s') if kind == 'hunts' else kind} list` shows what there is.")
+            group = "hunt" if kind == "hunts" else kind
+            raise UsageError(
+                f"There is no built-in {kind.removesuffix('s')} {name}.", hint=f"`aibr-hunt {group} list` shows what there is."
+            )
         path = Path(name)
         if not path.exists():
             hint = f"Write {PREFIX}{name} for the built-in one." if (self.roots[0] / kind / name).exists() else "Check the path."

@@ -96,9 +96,7 @@ class SigmaFile:
     faults: tuple[AibrError, ...] = ()
 
 
-def read_sigma_text(
-    text: str, path: str, *, placeholders: Placeholders | None = None, catalogue: Catalogue | None = None
-) -> SigmaFile:
+def read_sigma_text(text: str, path: str, *, placeholders: Placeholders | None = None, catalogue: Catalogue | None = None) -> SigmaFile:
     """Return the rules and filters of a YAML text, and why each of the other documents is refused.
 
     Raises:
@@ -108,7 +106,7 @@ def read_sigma_text(
     filters: list[Filter] = []
     faults: list[AibrError] = []
     for document in load_documents(text, path):
-        reader = _Reader(document, path, placeholders or {}, catalogue)
+        reader = _Reader(document, path, placeholders=placeholders or {}, catalogue=catalogue)
         found = reader.read()
         if reader.faults:
             faults.append(_joined(reader.faults))
@@ -141,7 +139,7 @@ def _filtered(rule: Rule, filters: Sequence[Filter]) -> Rule:
 class _Reader:
     """Reads one Sigma document."""
 
-    def __init__(self, document: Document, path: str, placeholders: Placeholders, catalogue: Catalogue | None) -> None:
+    def __init__(self, document: Document, path: str, *, placeholders: Placeholders, catalogue: Catalogue | None) -> None:
         self.document = document
         self.path = path
         self.placeholders = placeholders
@@ -240,8 +238,8 @@ class _Reader:
             text_digest=digest,
             logsource=logsource,
             predicate=predicate,
-            status=self._choice(body, "status", STATUSES, ""),
-            level=self._choice(body, "level", LEVELS, "medium"),
+            status=self._choice(body, "status", known=STATUSES, default=""),
+            level=self._choice(body, "level", known=LEVELS, default="medium"),
             description=str(body.get("description") or "").strip(),
             author=str(body.get("author") or ""),
             date=str(body.get("date") or ""),
@@ -267,7 +265,7 @@ class _Reader:
         self.warnings.append("has no id; the digest of its text stands for it")
         return f"sha256:{digest}"
 
-    def _choice(self, body: Mapping[str, YamlValue], key: str, known: Sequence[str], default: str) -> str:
+    def _choice(self, body: Mapping[str, YamlValue], key: str, *, known: Sequence[str], default: str) -> str:
         value = body.get(key)
         if value is None:
             return default

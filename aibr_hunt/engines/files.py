@@ -189,7 +189,8 @@ class _FileScan:
         name = self.part.name if self.part else "" if self.scope.mapping is None else self.scope.mapping.name
         account = self.reading.account(source=name)
         hits = tuple(_with_digest(hit, account.digest) for hit in self.hits)
-        return FileResult(account=account, hits=hits, outside_window=self.outside_window, strangers=max(self.strangers, self.sampled_strangers))
+        strangers = max(self.strangers, self.sampled_strangers)
+        return FileResult(account=account, hits=hits, outside_window=self.outside_window, strangers=strangers)
 
     def _part_for(self, batch: Batch) -> Part:
         if self.scope.is_as_written:

@@ -147,7 +147,9 @@ def _left_out_as(entry: os.DirEntry[str], *, follow_links: bool) -> str:
         is_folder = entry.is_dir()
     except OSError:
         return ""
-    return "" if is_folder or not _is_plain(entry) else os.path.splitext(name)[1].lower() or "no suffix"  # noqa: PTH122 - an object a name would cost more than the listing
+    if is_folder or not _is_plain(entry):
+        return ""
+    return os.path.splitext(name)[1].lower() or "no suffix"  # noqa: PTH122 - an object a name would cost more than the listing
 
 
 def _is_plain(entry: os.DirEntry[str]) -> bool:

@@ -37,7 +37,7 @@ def read_status(connection: Connection, path: Path) -> LedgerStatus:
         vault_objects=count_of(connection, tables.vault),
         vault_bytes=int(size or 0),
         vault_stored_bytes=int(stored or 0),
-        size_bytes=sum(os.path.getsize(file) for file in path.parent.glob(f"{path.name}*")),  # noqa: PTH202
+        size_bytes=sum(os.path.getsize(file) for file in path.parent.glob(f"{path.name}*")),  # noqa: PTH202 - one call a file
         chain_length=length,
         chain_head=head,
         last_run_id=runreader.last_run_id(connection) or "",

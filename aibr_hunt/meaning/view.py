@@ -65,19 +65,15 @@ class View:
         found = self._folded.get(field.key)
         if found is None:
             values = self.values(field)
-            if len(values) == 1 and isinstance(values[0], str):
-                found = [fold(values[0])]  # nearly always so: spared the way over `texts`
-            else:
-                found = [fold(text) for text in self.texts(field)]
-            self._folded[field.key] = found
+            # One text is nearly always all there is: it is spared the way over `texts`.
+            is_one_text = len(values) == 1 and isinstance(values[0], str)
+            found = self._folded[field.key] = [fold(str(text)) for text in (values if is_one_text else self.texts(field))]
         return found
 
 
 def _read(root: Json, field: BoundField) -> list[Json]:
-    if len(field.paths) == 1 and not field.json_cuts:
-        found = _walk(root, field.paths[0])
-    else:
-        found = _through_all(root, field)
+    is_plain = len(field.paths) == 1 and not field.json_cuts
+    found = _walk(root, field.paths[0]) if is_plain else _through_all(root, field)
     if field.blanks:
         found = [value for value in found if not (isinstance(value, str) and value in field.blanks)]
     if field.spec.derive == "lower":

@@ -108,14 +108,21 @@ class Evaluator:
         """True when every item holds; items that share a member name on the way share the element below it."""
         here = frames[-1]
         level = len(here.path)
+        ending = [item for path, item in items if len(path) == level]
+        going_on = [(path, item) for path, item in items if len(path) > level]
+        if not all(self.holds(item, frames) for item in ending):
+            return False
         groups: dict[str, list[tuple[Path, Predicate]]] = {}
-        for path, item in items:
-            if len(path) == level:
-                if not self.holds(item, frames):
-                    return False
-            else:
-                groups.setdefault(path[level], []).append((path, item))
-        return all(self.group_holds(name, group, frames) for name, group in groups.items())
+        for path, item in going_on:
+            groups.setdefault(path[level], []).append((path, item))
+        inside = self.inside(here) if len(going_on) > 1 else [here.value]
+        return any(
+            all(self.group_holds(name, group, (*frames, Frame(here.path, value))) for name, group in groups.items()) for value in inside
+        )
+
+    def inside(self, here: Frame) -> list[Value]:
+        """Return what items that go on below a held value may share: without a mapping the value itself."""
+        return [here.value]
 
     def group_holds(self, name: str, group: list[tuple[Path, Predicate]], frames: Frames) -> bool:
         """True when a lone item holds by itself, or some one element below `name` satisfies all of several."""

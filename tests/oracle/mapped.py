@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from aibr_hunt.model.mapping import FieldSpec, Mapping
-from tests.oracle.evaluate import Evaluator, Frames, Path, split_field
+from tests.oracle.evaluate import Evaluator, Frame, Frames, Path, split_field
 from tests.oracle.jsontext import Value, depth, parse
 
 BLANK_JSON_TEXTS = frozenset({"null", '""', "{}", "[]"})
@@ -60,11 +60,21 @@ class MappedEvaluator(Evaluator):
         """How many times a text at a place is parsed when a path goes on below it."""
         return {path: spec.json_text for spec in self.mapping.fields if spec.json_text for path in spec.paths}
 
-    def member(self, value: Value, name: str, above: Path) -> Value:
-        """Walk into JSON text where the mapping marks it; an array in it means any element."""
-        for _ in range(self.json_marks.get(above, 0)):
+    def inside(self, here: Frame) -> list[Value]:
+        """Return the elements of an array that stands as JSON text where the mapping marks it."""
+        value = self.parsed_at(here.value, here.path)
+        return [None if isinstance(element, str) else element for element in self.elements(value)]
+
+    def parsed_at(self, value: Value, place: Path) -> Value:
+        """Return a value with its JSON text parsed as often as the mapping says of its place."""
+        for _ in range(self.json_marks.get(place, 0)):
             if isinstance(value, str):
                 value = parsed(value)
+        return value
+
+    def member(self, value: Value, name: str, above: Path) -> Value:
+        """Walk into JSON text where the mapping marks it; an array in it means any element."""
+        value = self.parsed_at(value, above)
         if isinstance(value, list):
             return [super(MappedEvaluator, self).member(element, name, above) for element in self.walk(value, (), ())]
         return super().member(value, name, above)

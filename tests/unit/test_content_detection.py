@@ -527,9 +527,8 @@ def test_a_selection_whose_name_begins_like_a_keyword_is_read_as_a_name_or_refus
 def test_with_pysigma_1_such_a_name_is_refused_by_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sigma, "pysigma_version", lambda: "1.5.1")
     [fault] = faults(f"{name}: {{f: x}}\ncondition: {name}")
-    assert fault == (
-        f"rule.yml: selection name {name} is not supported: this version of pySigma reads its start as a keyword. Rename it, or use pySigma 2."
-    )
+    why = "this version of pySigma reads its start as a keyword."
+    assert fault == f"rule.yml:6: selection name {name} is not supported: {why} Rename it, or use pySigma 2."
 
 
 def read_or_refused(written: str, construct: str) -> Predicate | None:

@@ -184,6 +184,14 @@ def test_a_file_may_hold_several_rules(write: Write, overlay: Path) -> None:
     assert set(corpus.files.values()) == {path}
 
 
+def test_a_refused_document_leaves_the_others_of_its_file(write: Write, overlay: Path, tmp_path: Path) -> None:
+    path = write("a.yml", f"{rule_text(1)}---\ntitle: C\ncorrelation: {{}}\n---\n{rule_text(2, 'B')}")
+    for _ in range(2):
+        corpus = cached(overlay, tmp_path / "cache").load_rules([str(path)])
+        assert [rule.title for rule in corpus.rules] == ["A", "B"]
+        assert [str(error).split(":")[-2] for _, error in corpus.refused] == [" correlation is not supported"]
+
+
 # --- overlays ----------------------------------------------------------------------------------------------------------------------
 
 
