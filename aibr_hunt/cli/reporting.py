@@ -17,7 +17,7 @@ from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.hunt import Hunt
 from aibr_hunt.model.lead import Lead, RuleRow
 from aibr_hunt.model.window import Window
-from aibr_hunt.report import Findings, Tactic, observe_hunt, render_html, render_json, render_markdown
+from aibr_hunt.report import Findings, observe_hunt, render_html, render_json, render_markdown
 
 FORMS = {"html": render_html, "md": render_markdown, "json": render_json}
 
@@ -57,7 +57,7 @@ def findings_of(
         coverage=coverage,
         pulses=tuple(pulse for run_id in run_ids for pulse in ledger.pulses(run_id)),
         hunts=told,
-        tactics=tuple(Tactic(framework=each.framework, id=each.id, name=each.name, order=each.order) for each in library.catalogue.tactics),
+        tactics=library.catalogue.tactics,
         switches=tuple(switches_of(library.mappings).values()),
     )
 

@@ -13,9 +13,9 @@ import orjson
 import rfc8785
 
 from aibr_hunt.intake.batch import Batch
-from aibr_hunt.intake.times import parse_time
 from aibr_hunt.model.event import Event, Identity, Json, LongNumber, Place
 from aibr_hunt.model.mapping import FieldPath, Mapping
+from aibr_hunt.model.times import parse_time
 
 # Members that hold the event time in records of no known source, most telling first.
 COMMON_TIMES: Final[tuple[FieldPath, ...]] = (

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from aibr_hunt.model.event import Json, OddNumber
 from aibr_hunt.model.predicate import TimePart
+from aibr_hunt.model.times import parse_time
 
 NUMBER_FORM: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?", re.ASCII)
 _NUMBER_MATCH: Final = NUMBER_FORM.fullmatch
 _DOTTED_QUAD: Final = re.compile(
     r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])", re.ASCII
-)
-_TIME_FORM: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))", re.ASCII
 )
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -96,19 +94,8 @@ def address_of(value: Json) -> Address | None:
 
 
 def time_of(value: Json) -> datetime | None:
-    """Return the moment, in aware UTC, that an RFC 3339 text names; None for any other value."""
-    found = _TIME_FORM.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
-    micros = int(((found[7] or "") + "000000")[:6])
-    offset = timedelta(hours=int(found[9]), minutes=int(found[10])) if found[8] else timedelta()
-    try:
-        # A leap second is the last instant of its minute: datetime has no 60.
-        moment = datetime(year, month, day, hour, minute, min(second, 59), micros, tzinfo=timezone(-offset if found[8] == "-" else offset))
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    """Return the moment, in aware UTC, that an RFC 3339 text with a `T` names; None for any other value."""
+    return parse_time(value) if isinstance(value, str) and value[10:11] in ("T", "t") else None
 
 
 def time_part(moment: datetime, part: TimePart) -> int:

@@ -6,7 +6,7 @@ Fill a `Findings` from the ledger and hand it to a renderer. Nothing here reads 
 from __future__ import annotations
 
 from aibr_hunt.report.exports import leads_csv, leads_jsonl
-from aibr_hunt.report.findings import Extent, Findings, HuntFinding, Observed, Tactic, observe_hunt
+from aibr_hunt.report.findings import Extent, Findings, HuntFinding, Observed, observe_hunt
 from aibr_hunt.report.html import render_html
 from aibr_hunt.report.machine import render_json, report_schema
 from aibr_hunt.report.markdown import render_markdown
@@ -17,7 +17,6 @@ __all__ = [
     "Findings",
     "HuntFinding",
     "Observed",
-    "Tactic",
     "leads_csv",
     "leads_jsonl",
     "observe_hunt",

@@ -5,29 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.hunt import Hunt, Observation
 from aibr_hunt.model.lead import CoverageRow, CoverageState, Lead, Pulse, RuleRow, RunRow, TriageState
 from aibr_hunt.model.mapping import LogSwitch
+from aibr_hunt.model.technique import Tactic
 from aibr_hunt.model.window import Window
 
 _LOOKED_AT = frozenset({CoverageState.SETTLED, CoverageState.PROVISIONAL})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tactic:
-    """One tactic of a catalogue.
-
-    Attributes:
-        order: Its place in the catalogue's matrix, from 1.
-    """
-
-    framework: Literal["attack", "atlas"]
-    id: str
-    name: str
-    order: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

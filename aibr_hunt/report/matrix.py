@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aibr_hunt.model.lead import Lead, RuleRow
-from aibr_hunt.model.technique import Technique
-from aibr_hunt.report.findings import Tactic
+from aibr_hunt.model.technique import Tactic, Technique
 
 Framework = Literal["attack", "atlas"]
 TITLES: Mapping[Framework, str] = {"attack": "MITRE ATT&CK", "atlas": "MITRE ATLAS"}
@@ -77,7 +76,7 @@ def _matrix(framework: Framework, cells: Iterable[Cell], tactics: Sequence[Tacti
     last = len(known) + 1
     columns = [
         Column(
-            tactic=known.get(tactic_id) or Tactic(framework=framework, id=tactic_id, name=tactic_id, order=last),
+            tactic=known.get(tactic_id) or Tactic(framework=framework, id=tactic_id, name=tactic_id, tag="", order=last),
             cells=tuple(sorted(members, key=lambda cell: (not cell.lead_ids, cell.technique.id))),
         )
         for tactic_id, members in under.items()

@@ -130,8 +130,13 @@ class Evaluator:
             return self.holds(group[0][1], frames)
         here = frames[-1]
         path = (*here.path, name)
-        below = self.elements(self.member(here.value, name, here.path))
+        below = self.choices(self.member(here.value, name, here.path), path, [path for path, _ in group])
         return any(self.together(group, (*frames, Frame(path, element))) for element in below)
+
+    def choices(self, value: Value, place: Path, paths: list[Path]) -> list[Value]:
+        """Return what items with these paths may be tested on, where the value at `place` lies on their way."""
+        del place, paths
+        return self.elements(value)
 
     def elements(self, value: Value) -> list[Value]:
         """Return what may be held fast below a member: an array's elements that are not blank, else a missing one."""

@@ -60,6 +60,13 @@ class MappedEvaluator(Evaluator):
         """How many times a text at a place is parsed when a path goes on below it."""
         return {path: spec.json_text for spec in self.mapping.fields if spec.json_text for path in spec.paths}
 
+    def choices(self, value: Value, place: Path, paths: list[Path]) -> list[Value]:
+        """Where all items go on below JSON text, what it holds is chosen from: text that holds nothing is blank there."""
+        if place not in self.json_marks or place in paths:
+            return self.elements(value)
+        held = [self.parsed_at(element, place) for element in self.elements(value)]
+        return self.elements([None if isinstance(element, str) else element for element in held])
+
     def inside(self, here: Frame) -> list[Value]:
         """Return the elements of an array that stands as JSON text where the mapping marks it."""
         value = self.parsed_at(here.value, here.path)

@@ -13,9 +13,9 @@ from aibr_hunt.model.event import Account, ByteClass, Json, Refusal
 from aibr_hunt.model.hunt import Hunt, Observation
 from aibr_hunt.model.lead import CoverageRow, CoverageState, Lead, Pulse, RuleRow, RunRow, Sighting, TriageState
 from aibr_hunt.model.mapping import LogSwitch
-from aibr_hunt.model.technique import Technique
+from aibr_hunt.model.technique import Tactic, Technique
 from aibr_hunt.model.window import Window
-from aibr_hunt.report import Findings, Tactic, observe_hunt
+from aibr_hunt.report import Findings, observe_hunt
 
 START = datetime(2026, 3, 14, 2, 7, tzinfo=UTC)
 WINDOW = Window(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 3, 15, tzinfo=UTC))
@@ -234,10 +234,10 @@ def hunt() -> Hunt:
 
 
 TACTICS = (
-    Tactic(framework="attack", id="TA0003", name="Persistence", order=5),
-    Tactic(framework="attack", id="TA0004", name="Privilege Escalation", order=6),
-    Tactic(framework="attack", id="TA0040", name="Impact", order=15),
-    Tactic(framework="atlas", id="AML.TA0010", name="Exfiltration", order=14),
+    Tactic(framework="attack", id="TA0003", name="Persistence", tag="persistence", order=5),
+    Tactic(framework="attack", id="TA0004", name="Privilege Escalation", tag="privilege-escalation", order=6),
+    Tactic(framework="attack", id="TA0040", name="Impact", tag="impact", order=15),
+    Tactic(framework="atlas", id="AML.TA0010", name="Exfiltration", tag="exfiltration", order=14),
 )
 SWITCHES = (
     LogSwitch(id="aws.cloudtrail.data", is_on_by_default=False, what="Data events.", how="Add a data event selector to the trail."),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibr_hunt.intake.times import parse_time
+from aibr_hunt.model.times import parse_time
 
 NOON = datetime(2026, 1, 2, 12, 30, 45, tzinfo=UTC)
 
