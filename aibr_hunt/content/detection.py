@@ -23,7 +23,7 @@ from aibr_hunt.content.yaml import Document, YamlKey, YamlValue
 from aibr_hunt.errors import AibrError, ContentError, Unsupported
 from aibr_hunt.meaning.bind import leaves
 from aibr_hunt.meaning.leaf import compile_program
-from aibr_hunt.model.predicate import And, Exists, Keyword, Leaf, Not, Or, Predicate, Star, Text, TextOp, TimePart, Together
+from aibr_hunt.model.predicate import And, Exists, Keyword, Not, Or, Predicate, Star, Text, TextOp, TimePart, Together
 
 # Tests in one rule after every expansion: 10,000 listed values work, a product of placeholders and windash does not run away.
 MAX_TESTS: Final = 200_000
@@ -187,8 +187,6 @@ class DetectionReader:
         told = [each for each in modifiers if each != "cased" or "fieldref" not in modifiers]
         item = SigmaDetectionItem.from_mapping("|".join([name, *told]), value)
         found = _or([lower_value(name, each, is_cased="cased" in modifiers) for each in item.value])
-        if "base64offset" in modifiers and any(map(_says_nothing, leaves(found))):
-            raise Refused("a single byte leaves no sign of its own in base64.", "Give at least two bytes.")
         self.tests += sum(1 for _ in leaves(found))
         if self.tests > MAX_TESTS:
             raise Refused(f"the rule expands to more than {MAX_TESTS:,} tests.", "Split the rule or its lists.")
@@ -294,10 +292,6 @@ def _matching(pattern: str, names: Sequence[str]) -> list[str]:
 
 def _or(items: Sequence[Predicate]) -> Predicate:
     return items[0] if len(items) == 1 else Or(items=tuple(items))
-
-
-def _says_nothing(leaf: Leaf) -> bool:
-    return isinstance(leaf, Exists) or (isinstance(leaf, Text) and leaf.pattern == (Star.ANY,))
 
 
 def _as_keyword(leaf: Predicate) -> Predicate:

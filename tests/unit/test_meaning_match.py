@@ -229,7 +229,7 @@ def test_a_predicate_that_a_mapping_cannot_answer_is_refused() -> None:
         (And(items=()), {}),
         (Or(items=()), {}),
     ],
-    ids=str,
+    ids=lambda value: None if isinstance(value, set | dict) else str(value),  # a set prints in another order in each process
 )
 def test_the_values_without_which_a_predicate_is_false(predicate: Predicate, found: dict[str, set[str]]) -> None:
     assert anchors(predicate, binder_of(MAPPING)) == {key: frozenset(values) for key, values in found.items()}

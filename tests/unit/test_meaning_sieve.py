@@ -111,7 +111,7 @@ def rule(predicate: Predicate, name: str = "r") -> Rule:
         (FieldRef(field="name", other="source"), None),
         (TimeIs(field="name", part=TimePart.YEAR, number=2026), None),
     ],
-    ids=str,
+    ids=lambda value: None if isinstance(value, set | dict) else str(value),  # a set prints in another order in each process
 )
 def test_what_must_stand_in_the_bytes(predicate: Predicate, found: set[str] | None) -> None:
     assert literals(predicate) == found
