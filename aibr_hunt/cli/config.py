@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, say_json, say_table
 from aibr_hunt.cli.parts import json_option
 from aibr_hunt.cli.settings import SETTINGS, Settings, Value
 
 
-@click.group("config")
+@click.group("config", cls=NearestGroup)
 def command() -> None:
     """Show every setting and where it came from."""
 

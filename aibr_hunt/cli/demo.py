@@ -25,7 +25,7 @@ from aibr_hunt.content.shipped import shipped_root
 def command(settings: Settings, *, out: Path) -> int:
     """Run all built-in rules over bundled synthetic logs of three clouds, print the leads, and write the report.
 
-    The logs are made up and marked so. The ledger of the demo lies in a temporary folder unless --home names one.
+    The logs are made up and marked so. The ledger of the demo lies in a temporary folder unless the option --home names one.
     """
     from aibr_hunt.cli.reporting import write_report
     from aibr_hunt.cli.running import Wanted, run_corpus, tell_outcome
@@ -34,7 +34,7 @@ def command(settings: Settings, *, out: Path) -> int:
 
     library = library_of(settings)
     logs = shipped_root() / "demo" / "logs"
-    if settings.chosen["home"].origin == "default":
+    if not settings.chosen["home"].origin.startswith("option"):  # made-up leads never reach a ledger that is in use
         settings.chosen["home"] = Chosen(value=tempfile.mkdtemp(prefix="aibr-hunt-demo-"), origin="demo")
     wanted = Wanted(
         rules=("shipped:",), logs=(logs,), processes=settings.processes, label="all built-in rules over the synthetic logs of the demo"

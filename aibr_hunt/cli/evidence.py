@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.output import Exit, say, say_json, say_verbatim
+from aibr_hunt.cli.groups import NearestGroup
+from aibr_hunt.cli.output import Exit, counted, say, say_json, say_verbatim
 from aibr_hunt.cli.parts import json_option, opened_ledger
 from aibr_hunt.cli.settings import Settings
 
 
-@click.group("evidence")
+@click.group("evidence", cls=NearestGroup)
 def command() -> None:
     """Verify the evidence record."""
 
@@ -37,9 +38,19 @@ def verify(settings: Settings, checkpoint: Path | None, *, as_json: bool) -> int
             say(f"FAULT {fault.where}: {fault.what}")
         if result.faults_left_out:
             say(f"… and {result.faults_left_out} more")
-        verdict = "clean" if result.is_clean else f"{len(result.faults) + result.faults_left_out} faults"
-        counts = f"{result.records:,} evidence records, {result.runs:,} runs, {result.leads:,} leads, {result.sightings:,} sightings"
-        say(f"{verdict}: {counts}, {result.vault_objects:,} raw events, {result.rows:,} rows; head {result.head[:16] or 'none'}")
+        verdict = "clean" if result.is_clean else counted(len(result.faults) + result.faults_left_out, "fault")
+        counts = ", ".join(
+            counted(number, noun)
+            for number, noun in (
+                (result.records, "evidence record"),
+                (result.runs, "run"),
+                (result.leads, "lead"),
+                (result.sightings, "sighting"),
+                (result.vault_objects, "raw event"),
+                (result.rows, "row"),
+            )
+        )
+        say(f"{verdict}: {counts}; head {result.head[:16] or 'none'}")
     return int(Exit.NOTHING_FOUND if result.is_clean else Exit.FINDINGS)
 
 

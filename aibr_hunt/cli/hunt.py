@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, say, say_json, say_table
-from aibr_hunt.cli.parts import fail_on_option, hunt_path, json_option, library_of, logs_option, window_options
+from aibr_hunt.cli.parts import fail_on_option, hunt_path, json_option, library_of, logs_option, tell_warnings, window_options
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.hunt import Hunt
 
 
-@click.group("hunt")
+@click.group("hunt", cls=NearestGroup)
 def command() -> None:
     """List, show and run hunts: hypotheses with what speaks for and against them."""
 
@@ -41,14 +42,18 @@ def list_hunts(settings: Settings, *, as_json: bool) -> int:
 
 @command.command("show", epilog="Example: aibr-hunt hunt show shipped:sagemaker_model_theft")
 @click.argument("name")
+@json_option
 @click.pass_obj
-def show_hunt(settings: Settings, name: str) -> int:
+def show_hunt(settings: Settings, name: str, *, as_json: bool) -> int:
     """Show one hunt: hypothesis, rivals, what each observation would say, what it needs."""
     from aibr_hunt.content.hunts import load_hunt
 
     library = library_of(settings)
     path = hunt_path(library, name, kind="hunt")
     hunt = load_hunt(path, catalogue=library.catalogue)
+    if as_json:
+        say_json(_hunt_row(hunt, library.shown(path)))
+        return int(Exit.NOTHING_FOUND)
     say(f"{hunt.name}: {hunt.hypothesis}")
     say(f"  file       {library.shown(path)}")
     for label, text in (("actor", hunt.actor), ("behaviour", hunt.behaviour), ("location", hunt.location), ("evidence", hunt.evidence)):
@@ -64,6 +69,17 @@ def show_hunt(settings: Settings, name: str) -> int:
     if hunt.when_logs_are_off:
         say(f"  when logs are off: {hunt.when_logs_are_off}")
     return int(Exit.NOTHING_FOUND)
+
+
+def _hunt_row(hunt: Hunt, shown: str) -> dict[str, object]:
+    """Return a hunt as the row of `--json`; what the row of `hunt list` has stands under the same keys."""
+    expected = [
+        {"id": each.id, "rules": list(each.rules), "supports": list(each.supports), "against": list(each.against), "note": each.note}
+        for each in hunt.expect
+    ]
+    texts = {name: getattr(hunt, name) for name in ("actor", "behaviour", "location", "evidence", "when_logs_are_off")}
+    row = {"name": hunt.name, "hypothesis": hunt.hypothesis, "path": shown, "techniques": [each.id for each in hunt.techniques]}
+    return {**row, **texts, "rivals": dict(hunt.rivals), "expect": expected}
 
 
 @command.command("run", epilog="Example: aibr-hunt hunt run shipped:sagemaker_model_theft --logs ./AWSLogs --report ./case-7")
@@ -100,6 +116,7 @@ def run_hunt(
     library = library_of(settings)
     hunt = load_hunt(hunt_path(library, name, kind="hunt"), catalogue=library.catalogue)
     corpus = rules_of_hunt(hunt, library)
+    tell_warnings(corpus)
     label = f"hunt {hunt.name} over {' '.join(str(path) for path in logs)}"
     wanted = Wanted(
         rules=(f"hunt {hunt.name}",),

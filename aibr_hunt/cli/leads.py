@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
 from aibr_hunt.cli.output import Exit, ascii_json, counted, say, say_json, say_table, say_verbatim
 from aibr_hunt.cli.parts import actor_of, all_option, json_option, now, opened_ledger, window_of, window_options
@@ -13,10 +16,15 @@ from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import UsageError
 from aibr_hunt.model.lead import Lead, TriageState
 
+if TYPE_CHECKING:
+    from aibr_hunt.ledger.values import Act
+
 _STATES = [state.value for state in TriageState]
+# Others will rest on these; what a lead is on the way there needs no reason.
+_NEED_A_REASON = (TriageState.CONFIRMED.value, TriageState.DISMISSED.value)
 
 
-@click.group("leads")
+@click.group("leads", cls=NearestGroup)
 def command() -> None:
     """List, show, triage and export leads."""
 
@@ -24,9 +32,7 @@ def command() -> None:
 @command.command("list", epilog="Example: aibr-hunt leads list --level high --last P14D")
 @click.option("--run", "run_id", default="", help="Only leads that this run saw.")
 @click.option("--rule", default="", help="Only leads of this rule (id or name).")
-@click.option(
-    "--level", default="", type=click.Choice(["", "informational", "low", "medium", "high", "critical"]), help="This level or a graver one."
-)
+@click.option("--level", type=click.Choice(["informational", "low", "medium", "high", "critical"]), help="This level or a graver one.")
 @click.option("--state", type=click.Choice(_STATES), help="Only leads in this state.")
 @window_options
 @click.option("--suppressed", is_flag=True, help="Also leads that a suppression hides.")
@@ -38,7 +44,7 @@ def list_leads(
     *,
     run_id: str,
     rule: str,
-    level: str,
+    level: str | None,
     state: str | None,
     since: str | None,
     until: str | None,
@@ -55,7 +61,7 @@ def list_leads(
     wanted = LeadFilter(
         run_id=run_id,
         rule=rule,
-        level=level,
+        level=level or "",
         state=TriageState(state) if state else None,
         since=window.start,
         until=window.end,
@@ -94,8 +100,17 @@ def show_lead(settings: Settings, lead_id: str, *, as_json: bool) -> int:
         return int(Exit.NOTHING_FOUND)
     _say_lead(settings, lead)
     for act in acts:
-        say(f"  {act.at:%Y-%m-%dT%H:%M:%SZ}  {act.kind} by {act.actor} (evidence record {act.sequence})")
+        say(f"  {act.at:%Y-%m-%dT%H:%M:%SZ}  {act.kind}{_verdict_of(act)} by {act.actor} (evidence record {act.sequence})")
     return int(Exit.NOTHING_FOUND)
+
+
+def _verdict_of(act: Act) -> str:
+    """Return what a triage act says: ` confirmed` and its note, kept apart from who said it; empty for other acts."""
+    if act.kind != "triage":
+        return ""
+    body = json.loads(act.body)
+    note = body.get("note") or ""
+    return f" {body['to']}" + (f": {note};" if note else "")
 
 
 def _say_lead(settings: Settings, lead: Lead) -> None:
@@ -135,10 +150,14 @@ def _say_lead(settings: Settings, lead: Lead) -> None:
 @command.command("triage", epilog='Example: aibr-hunt leads triage L-0123456789ab confirmed --note "owner denies it"')
 @click.argument("lead_id")
 @click.argument("state", type=click.Choice(_STATES))
-@click.option("--note", default="", help="Why, in a sentence.")
+@click.option("--note", default="", help="Why, in a sentence; a verdict (confirmed, dismissed) needs it.")
 @click.pass_obj
 def triage_lead(settings: Settings, lead_id: str, state: str, note: str) -> int:
     """Record a verdict on a lead; it stays in the evidence record for ever."""
+    if state in _NEED_A_REASON and not note.strip():
+        raise UsageError(
+            f"The verdict {state} has no reason.", hint=f'A verdict needs its reason: `leads triage {lead_id} {state} --note "why"`.'
+        )
     with opened_ledger(settings, create=False) as ledger:
         lead = ledger.triage(lead_id, TriageState(state), note=note, actor=actor_of(settings))
     say(f"{lead.id} is {lead.state.value}.")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, say, say_json
 from aibr_hunt.cli.parts import actor_of, json_option, opened_ledger
 from aibr_hunt.cli.settings import Settings
 
 
-@click.group("ledger")
+@click.group("ledger", cls=NearestGroup)
 def command() -> None:
     """Status, backup and upgrade of the ledger."""
 

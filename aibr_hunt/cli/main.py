@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from aibr_hunt import __version__
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import leave_quietly
 from aibr_hunt.cli.settings import LOG_LEVELS, Settings
 
@@ -32,7 +33,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(NearestGroup):
     """A group whose commands are imported when they are needed: help and errors stay fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
@@ -38,7 +39,7 @@ def gravest(codes: Iterable[Exit]) -> Exit:
 
 
 def run_guarded(command: click.Command, arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; our own errors are printed as a sentence, never as a traceback."""
+    """Run a command and return its exit code; every error is printed as a sentence, and a traceback only for --log-level debug."""
     try:
         result = command.main(args=None if arguments is None else list(arguments), prog_name="aibr-hunt", standalone_mode=False)
     except click.exceptions.Abort:
@@ -53,7 +54,29 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None = None) 
     except OSError as error:
         complain(f"{error.filename or 'A file'}: {error.strerror or error}.")
         return int(Exit.USER_MISTAKE if isinstance(error, _USERS_OWN) else Exit.FAILURE)
+    except Exception as error:  # noqa: BLE001 - the one outer edge: what nobody foresaw ends here, as a sentence
+        _tell_unforeseen(error)
+        return int(Exit.FAILURE)
     return int(result) if isinstance(result, int) else int(Exit.NOTHING_FOUND)
+
+
+def _tell_unforeseen(error: Exception) -> None:
+    """Say what failed and where, without what the error says: that may be data of a log."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [(str(frame.f_globals.get("__name__", "")), line) for frame, line in frames]
+    module, line = next((place for place in reversed(own) if place[0].startswith("aibr_hunt.")), own[-1])
+    complain(f"A fault of aibr-hunt itself: {type(error).__name__} in {module}, line {line}.")
+    is_debug = any(_log_level(frame.f_locals.get("ctx")) == "debug" for frame, _ in frames)
+    if is_debug:
+        complain_lines("".join(traceback.format_exception(error)))
+    how = "this traceback" if is_debug else "the traceback that --log-level debug shows"
+    complain(f"Please report it with the command that you ran and {how}; look it over first, it may quote log data.")
+
+
+def _log_level(context: object) -> str:
+    """Return the level that a command's context carries: at the outer edge, click has left it already."""
+    settings = context.find_object(Settings) if isinstance(context, click.Context) else None
+    return "" if settings is None else settings.text("log_level")
 
 
 # A path that cannot be what it was named for is the user's to mend; a full or broken disk is not.

@@ -14,7 +14,7 @@ import click
 from aibr_hunt.cli.output import complain
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.cache import RuleCache
-from aibr_hunt.content.library import Library
+from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.content.shipped import PREFIX
 from aibr_hunt.errors import AibrError, UsageError
 from aibr_hunt.meaning.scalar import time_of
@@ -66,9 +66,28 @@ def all_option(function: F) -> F:
 
 def window_options(function: F) -> F:
     """Add `--from`, `--to` and `--last`."""
+    for typed, right in (("--since", "--from"), ("--until", "--to")):
+        function = click.option(
+            typed,
+            f"typed_{typed[2:]}",
+            hidden=True,
+            expose_value=False,
+            callback=_refusing(typed, right),
+            help=f"Refused: it is {right} here.",
+        )(function)
     function = click.option("--last", "last", help="The time up to now, such as P14D, 14d or 36h.")(function)
     function = click.option("--to", "until", help="End, not included: RFC 3339 with offset, or a date (UTC day).")(function)
     return click.option("--from", "since", help="Start, included: RFC 3339 with offset, or a date (UTC day).")(function)
+
+
+def _refusing(typed: str, right: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    """Return what refuses an option that other tools have, and names ours."""
+
+    def refuse(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise click.UsageError(f"No such option {typed!r}. Did you mean {right}?", ctx=ctx)
+
+    return refuse
 
 
 def fail_on_option(function: F) -> F:
@@ -152,10 +171,21 @@ def tell_refused(refused: Iterable[tuple[str, AibrError]]) -> None:
     """Name each refused rule on standard error as `<path or id>: <reason>`, a line for every reason."""
     for shown, error in refused:
         for line in str(error).splitlines():
-            rest = line.removeprefix(f"{shown}:")
-            number, colon, reason = rest.partition(":")
-            is_placed = rest != line and bool(colon) and number.isdecimal()
-            complain(f"{shown}: line {number}:{reason}" if is_placed else f"{shown}: {rest.strip()}", level="warning")
+            complain(f"{shown}: {reason_of(shown, line)}", level="warning")
+
+
+def reason_of(shown: str, line: str) -> str:
+    """Return a line of an error for a place that has named the file `shown` already: `line 20: …`."""
+    rest = line.removeprefix(f"{shown}:")
+    number, colon, reason = rest.partition(":")
+    is_placed = rest != line and bool(colon) and number.isdecimal()
+    return f"line {number}:{reason}" if is_placed else rest.strip()
+
+
+def tell_warnings(corpus: Corpus) -> None:
+    """Print on standard error what was read and does not do what it seems to."""
+    for warning in corpus.warnings:
+        complain(f"warning: {warning}", level="warning")
 
 
 def now() -> datetime:

@@ -13,8 +13,9 @@ from typing import Final
 
 import click
 
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, complain, counted, say, say_json, say_table
-from aibr_hunt.cli.parts import all_option, json_option, library_of, tell_refused
+from aibr_hunt.cli.parts import all_option, json_option, library_of, reason_of, tell_refused, tell_warnings
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import AibrError, UsageError
 from aibr_hunt.model.event import Json
@@ -24,7 +25,7 @@ from aibr_hunt.model.text import for_terminal
 DEFAULT_RULES: Final = ("shipped:",)
 
 
-@click.group("rules")
+@click.group("rules", cls=NearestGroup)
 def command() -> None:
     """List, show, check, test, start and match rules."""
 
@@ -35,9 +36,10 @@ def command() -> None:
 @all_option
 @click.pass_obj
 def list_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool, show_all: bool) -> int:
-    """List the rules below NAMES (files, folders, shipped:…; default: all built-in ones)."""
+    """List the rules below NAMES (files, folders, shipped:…, names of rules; default: all built-in ones)."""
     corpus = library_of(settings).load_rules(names or DEFAULT_RULES)
     tell_refused(corpus.refused)
+    tell_warnings(corpus)
     if as_json:
         for rule in corpus.rules:
             row = {"id": rule.id, "name": rule.name, "title": rule.title, "level": rule.level, "status": rule.status, "path": rule.path}
@@ -64,6 +66,7 @@ def show_rule(settings: Settings, name: str, *, as_json: bool) -> int:
     library = library_of(settings)
     corpus = library.load_rules([name])
     tell_refused(corpus.refused)
+    tell_warnings(corpus)
     for rule in corpus.rules:
         mapping = library.mapping_for(rule.logsource)
         need = need_of(rule.predicate, binder_of(mapping))
@@ -116,7 +119,7 @@ def test_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> 
             continue
         for failure in result.failures:
             for line in failure.what.splitlines():
-                say(f"FAIL {result.rule}{' ' if failure.case else ''}{failure.case}: {line}")
+                say(f"FAIL {result.rule}{' ' if failure.case else ''}{failure.case}: {reason_of(result.rule, line)}")
     if not as_json:
         cases = sum(result.cases for result in results)
         failed = f"{failures:,} failed, {time.perf_counter() - started:.1f} s"
@@ -146,7 +149,7 @@ def check_rules(settings: Settings, names: tuple[str, ...], *, scores: bool, as_
             continue
         for finding in findings:
             for line in finding.what.splitlines():
-                say(f"{'ERROR' if finding.is_error else 'advice'} {name} [{finding.check}] {line}")
+                say(f"{'ERROR' if finding.is_error else 'advice'} {name} [{finding.check}] {reason_of(name, line)}")
         if scores and score is not None:
             say(f"score {score.value:.3f} ({score.killed} of {score.total}) {name}")
     if not as_json:
@@ -172,6 +175,7 @@ def match_rules(settings: Settings, rules: str, events: Path) -> int:
     usable, refused = _usable(corpus.rules)
     refused = (*corpus.refused, *refused)
     tell_refused(refused)
+    tell_warnings(corpus)
     ruleset = compile_rules(usable, None)
     is_one = library.resolve(rules).is_file() and len(corpus.rules) + len(corpus.refused) == 1
     ids = [for_terminal(rule.id) for rule in usable]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aibr_hunt.cli.parts import fail_on_option, json_option, library_of, logs_option, window_options
+from aibr_hunt.cli.parts import fail_on_option, json_option, library_of, logs_option, tell_warnings, window_options
 from aibr_hunt.cli.settings import Settings
 
 
@@ -48,7 +48,7 @@ def command(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run RULES (files, folders or shipped:…) over log files, record leads with their evidence, and say what was not seen."""
+    """Run RULES (files, folders, shipped:… or names) over log files, record leads with their evidence, and say what was not seen."""
     from aibr_hunt.cli.running import Wanted, execute
 
     wanted = Wanted(
@@ -65,4 +65,5 @@ def command(
     )
     library = library_of(settings)
     corpus = library.load_rules(rules, filters=filters)
+    tell_warnings(corpus)
     return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))

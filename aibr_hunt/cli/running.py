@@ -96,7 +96,7 @@ def _check_paths(wanted: Wanted) -> None:
 
 def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus, ledger: Ledger) -> Outcome:
     """Run loaded rules and return what it came to."""
-    if wanted.as_json:  # for people, the rules that were refused stand among what was not seen
+    if wanted.as_json and corpus.rules:  # else told once: among what was not seen, or in the error that no rule is left
         tell_refused(corpus.refused)
     mapping, is_as_written = _source(wanted.source, library)
     window = window_of(*wanted.times, now=now())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import (
     all_option,
@@ -20,6 +21,7 @@ from aibr_hunt.cli.parts import (
     now,
     opened_ledger,
     tell_refused,
+    tell_warnings,
     window_options,
     window_text,
 )
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from aibr_hunt.hunt.schedule import History, Standing
 
 
-@click.group("sweep")
+@click.group("sweep", cls=NearestGroup)
 def command() -> None:
     """Run a standing set of rules, and show what it has covered."""
 
@@ -77,16 +79,25 @@ def run_sweep(
         kind="sweep",
         label=f"sweep {sweep.name} over {' '.join(str(path) for path in logs)}",
     )
-    return int(execute(settings.with_option("fail_on", fail_on), wanted, library, library.load_rules(sweep.rules)))
+    corpus = library.load_rules(sweep.rules)
+    tell_warnings(corpus)
+    return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))
 
 
 @command.command("list", epilog="Example: aibr-hunt sweep list")
+@json_option
 @click.pass_obj
-def list_sweeps(settings: Settings) -> int:
+def list_sweeps(settings: Settings, *, as_json: bool) -> int:
     """List the sweeps."""
     from aibr_hunt.content.sweeps import load_sweeps
 
     sweeps = load_sweeps(library_of(settings).folders("hunts", "sweeps"))
+    if as_json:
+        for sweep in sweeps:
+            say_json(
+                {"name": sweep.name, "title": sweep.title, "every": sweep.every, "rules": list(sweep.rules), "source": sweep.source or None}
+            )
+        return int(Exit.NOTHING_FOUND)
     say_table(
         ("name", "every", "rules", "title"), [(each.name, each.every, " ".join(each.rules), each.title) for each in sweeps], show_all=True
     )
@@ -109,6 +120,7 @@ def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> i
     stale_or_open = 0
     corpus = library.load_rules(sweep.rules)
     tell_refused(corpus.refused)
+    tell_warnings(corpus)
     with opened_ledger(settings, create=False) as ledger:
         history = History.read(ledger)
         for rule in corpus.rules:

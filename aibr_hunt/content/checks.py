@@ -138,7 +138,7 @@ def check_cases(rule: Rule, cases: CaseFile | None, mapping: LogMapping | None, 
     if cases.rule and cases.rule != rule.name:
         add("cases", f"its cases name the rule {cases.rule}.")
     if len(cases.hits) < MIN_HITS:
-        add("cases", f"has {len(cases.hits)} hits, {MIN_HITS} are needed.")
+        add("cases", f"has {len(cases.hits)} {'hit' if len(cases.hits) == 1 else 'hits'}, {MIN_HITS} are needed.")
     if len(cases.misses) < wanted:
         add("cases", f"has {len(cases.misses)} near misses, {wanted} are needed.")
     for case in cases.misses:

@@ -23,7 +23,7 @@ from aibr_hunt.content.yaml import Document, YamlKey, YamlValue
 from aibr_hunt.errors import AibrError, ContentError, Unsupported
 from aibr_hunt.meaning.bind import leaves
 from aibr_hunt.meaning.leaf import compile_program
-from aibr_hunt.model.predicate import And, Exists, Keyword, Not, Or, Predicate, Star, Text, TextOp, TimePart, Together
+from aibr_hunt.model.predicate import And, Exists, Keyword, Leaf, Not, Or, Predicate, Star, Text, TextOp, TimePart, Together
 
 # Tests in one rule after every expansion: 10,000 listed values work, a product of placeholders and windash does not run away.
 MAX_TESTS: Final = 200_000
@@ -187,6 +187,8 @@ class DetectionReader:
         told = [each for each in modifiers if each != "cased" or "fieldref" not in modifiers]
         item = SigmaDetectionItem.from_mapping("|".join([name, *told]), value)
         found = _or([lower_value(name, each, is_cased="cased" in modifiers) for each in item.value])
+        if "base64offset" in modifiers and any(map(_says_nothing, leaves(found))):
+            raise Refused("a single byte leaves no sign of its own in base64.", "Give at least two bytes.")
         self.tests += sum(1 for _ in leaves(found))
         if self.tests > MAX_TESTS:
             raise Refused(f"the rule expands to more than {MAX_TESTS:,} tests.", "Split the rule or its lists.")
@@ -288,6 +290,11 @@ def _matching(pattern: str, names: Sequence[str]) -> list[str]:
         return [name for name in names if not name.startswith("_")]
     program = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
     return [name for name in names if program.fullmatch(name) and (pattern.startswith("_") or not name.startswith("_"))]
+
+
+def _says_nothing(leaf: Leaf) -> bool:
+    """True when one of the spellings of an encoded value is empty: it would be found everywhere, or only in blanks."""
+    return isinstance(leaf, Exists) or (isinstance(leaf, Text) and not leaf.literal and leaf.pattern in ((), (Star.ANY,)))
 
 
 def _or(items: Sequence[Predicate]) -> Predicate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,11 +31,13 @@ class Corpus:
         rules: In the order of their files, filters applied.
         refused: Path (or id) and error of everything that could not be read.
         files: The file of each rule, by rule id.
+        warnings: Sentences about what was read and does not do what it seems to: a filter of a rule that is not there.
     """
 
     rules: tuple[Rule, ...]
     refused: tuple[tuple[str, AibrError], ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Library:
@@ -84,26 +87,56 @@ class Library:
     def resolve(self, name: str, kind: str = "rules") -> Path:
         """Return the file or folder that a name on the command line means.
 
-        A path that exists is used as it is; `shipped:x` names the built-in set (a file's suffix may be left out).
+        A path that exists is used as it is; `shipped:x` names the built-in set (a file's suffix may be left out). A rule's bare name or
+        id, as lists print it, means the file that holds the rule.
 
         Raises:
-            UsageError: There is no such thing.
+            UsageError: There is no such thing, or there are several.
         """
         if name.startswith(PREFIX):
-            inner = name.removeprefix(PREFIX).strip("/")
-            base = self.roots[0] / kind
-            for candidate in (base / inner, *(base / f"{inner}{suffix}" for suffix in RULE_SUFFIXES)):
-                if candidate.exists() and candidate.resolve().is_relative_to(base.resolve()):
-                    return candidate
-            group = "hunt" if kind == "hunts" else kind
-            raise UsageError(
-                f"There is no built-in {kind.removesuffix('s')} {name}.", hint=f"`aibr-hunt {group} list` shows what there is."
-            )
+            return self._resolve_shipped(name, kind)
         path = Path(name)
-        if not path.exists():
-            hint = f"Write {PREFIX}{name} for the built-in one." if (self.roots[0] / kind / name).exists() else "Check the path."
-            raise UsageError(f"There is no file or folder {name}.", hint=hint)
-        return path
+        if path.exists():
+            return path
+        hint = f"Write {PREFIX}{name} for the built-in one." if (self.roots[0] / kind / name).exists() else ""
+        if kind == "rules" and not hint and _is_bare(name):
+            every = self.load_all()
+            found = self._file_named(name, every)
+            if found is not None:
+                return found
+            hint = _nearest(name, [rule.name for rule in every.rules])
+        raise UsageError(f"There is no file or folder {name}.", hint=hint or "Check the path.")
+
+    def _resolve_shipped(self, name: str, kind: str) -> Path:
+        inner = name.removeprefix(PREFIX).strip("/")
+        base = self.roots[0] / kind
+        for candidate in (base / inner, *(base / f"{inner}{suffix}" for suffix in RULE_SUFFIXES)):
+            if candidate.exists() and candidate.resolve().is_relative_to(base.resolve()):
+                return candidate
+        hint = ""
+        if kind == "rules" and _is_bare(inner):
+            shipped = self._read(list(rule_files(base)))
+            found = self._file_named(inner, shipped)
+            if found is not None:
+                return found
+            folders = {
+                each.relative_to(base).as_posix() for file in shipped.files.values() for each in file.parents if base in each.parents
+            }
+            hint = _nearest(inner, [*sorted(folders), *(rule.name for rule in shipped.rules)], prefix=PREFIX)
+        group = "hunt" if kind == "hunts" else kind
+        hint = hint or f"`aibr-hunt {group} list` shows what there is."
+        raise UsageError(f"There is no built-in {kind.removesuffix('s')} {name}.", hint=hint)
+
+    def _file_named(self, name: str, corpus: Corpus) -> Path | None:
+        """Return the file of the rule that has this name or id; None when none has.
+
+        Raises:
+            UsageError: Several files hold one.
+        """
+        found = list(dict.fromkeys(corpus.files[rule.id] for rule in corpus.rules if name in {rule.name, rule.id}))
+        if len(found) > 1:
+            raise UsageError(f"{name} names {len(found)} rules.", hint=f"Write one of {', '.join(map(self.shown, found))}.")
+        return found[0] if found else None
 
     def load_rules(self, names: Sequence[str], *, filters: Sequence[Path] = ()) -> Corpus:
         """Return the rules below the named files and folders; what cannot be read is listed, the rest is there.
@@ -152,7 +185,8 @@ class Library:
             refused += [(shown, fault) for fault in faults]
         if self.cache is not None:
             self.cache.flush()
-        return Corpus(rules=self._filtered(rules, filters), refused=tuple(refused), files=files)
+        warnings = tuple(_idle_filters(rules, filters))
+        return Corpus(rules=self._filtered(rules, filters), refused=tuple(refused), files=files, warnings=warnings)
 
     def _load_file(self, path: Path, shown: str) -> tuple[tuple[Rule, ...], tuple[Filter, ...], tuple[AibrError, ...]]:
         """Return a file's rules, its filters, and why each other document in it is refused."""
@@ -204,6 +238,25 @@ def rule_files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         if path.suffix in RULE_SUFFIXES and not path.name.endswith(TESTS_SUFFIXES) and not path.name.startswith(".") and path.is_file():
             yield path
+
+
+def _idle_filters(rules: Sequence[Rule], filters: Sequence[Filter]) -> Iterator[str]:
+    """Yield a sentence for each rule that a filter names and that is not among `rules`: a typing error there would go unseen."""
+    known = {key for rule in rules for key in (rule.id, rule.name)}
+    for each in filters:
+        for name in each.rules:
+            if name not in known:
+                yield f"{each.path}: the filter {each.label} names the rule {name}, which was not read; it changes nothing there."
+
+
+def _is_bare(name: str) -> bool:
+    """True for what can be a rule's name or id: no path and no file name."""
+    return bool(name) and "/" not in name and "\\" not in name and not name.endswith(RULE_SUFFIXES)
+
+
+def _nearest(name: str, known: Sequence[str], *, prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.66)
+    return f"Did you mean {prefix}{near[0]}?" if near else ""
 
 
 def _is_given_by_hand(path: Path) -> bool:

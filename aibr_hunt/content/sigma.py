@@ -271,7 +271,7 @@ class _Reader:
             return default
         if str(value).lower() not in known:
             near = difflib.get_close_matches(str(value), known, n=1)
-            self.warnings.append(f"{key} {value!r} is not one of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else ""))
+            self.warnings.append(f"{key} {value!r} is not one of {', '.join(known)}" + (f" (did you mean {near[0]}?)" if near else ""))
             return default
         return str(value).lower()
 

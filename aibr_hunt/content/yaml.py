@@ -81,7 +81,7 @@ def load_documents(text: str, path: str, *, catch_traps: bool = True) -> tuple[D
         _check_nesting(text, path)
         nodes: list[Node] = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
-        raise ContentErrors((_syntax_error(error, path),)) from None
+        raise ContentErrors((_syntax_error(error, text, path),)) from None
     pieces = _pieces(text, nodes)
     documents: list[Document] = []
     faults: list[ContentError] = []
@@ -110,10 +110,12 @@ def load_yaml(text: str, path: str, *, catch_traps: bool = True) -> Document:
     return documents[0]
 
 
-def _syntax_error(error: yaml.YAMLError, path: str) -> ContentError:
+def _syntax_error(error: yaml.YAMLError, text: str, path: str) -> ContentError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).split("\n", maxsplit=1)[0]
-    return ContentError(f"is no YAML: {problem}.", path=path, line=None if mark is None else mark.line + 1)
+    line = "" if mark is None else next(iter(text.splitlines()[mark.line : mark.line + 1]), "")
+    hint = "Use spaces, not tabs." if "\t" in line[: len(line) - len(line.lstrip())] else ""
+    return ContentError(f"is no YAML: {problem}.", path=path, line=None if mark is None else mark.line + 1, hint=hint)
 
 
 def _check_nesting(text: str, path: str) -> None:
@@ -181,7 +183,8 @@ class _Reader:
                 self._fault("has a key that is no plain text", key_node)
                 continue
             if key in own:
-                self._fault(f"repeats the key {key!r}: YAML would keep only the last", key_node, hint="Give one key a list, or use |all.")
+                hint = "Give one key a list, or use |all." if path[:1] in {("detection",), ("filter",)} else "Remove one."
+                self._fault(f"repeats the key {key!r}: YAML would keep only the last", key_node, hint=hint)
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             own[key] = self.value(value_node, (*path, key), depth + 1)
         return {**merged, **own}

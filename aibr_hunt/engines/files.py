@@ -69,12 +69,15 @@ class FileResult:
         hits: In the file's order.
         outside_window: Matching events that lie outside the window.
         strangers: Records that do not look like the file's log source, of those parsed or of those sampled: the greater count.
+            In a file that nothing recognised at its beginning: those that look like a known source after all.
+        strangers_look_like: Names of the known sources that they look like, sorted.
     """
 
     account: Account
     hits: tuple[Hit, ...]
     outside_window: int = 0
     strangers: int = 0
+    strangers_look_like: tuple[str, ...] = ()
 
 
 def scan(
@@ -178,6 +181,7 @@ class _FileScan:
         self.outside_window = 0
         self.strangers = 0
         self.sampled_strangers = 0
+        self.strangers_look_like: set[str] = set()
 
     def run(self) -> FileResult:
         """Read the file to its end."""
@@ -190,7 +194,13 @@ class _FileScan:
         account = self.reading.account(source=name)
         hits = tuple(_with_digest(hit, account.digest) for hit in self.hits)
         strangers = max(self.strangers, self.sampled_strangers)
-        return FileResult(account=account, hits=hits, outside_window=self.outside_window, strangers=strangers)
+        return FileResult(
+            account=account,
+            hits=hits,
+            outside_window=self.outside_window,
+            strangers=strangers,
+            strangers_look_like=tuple(sorted(self.strangers_look_like)),
+        )
 
     def _part_for(self, batch: Batch) -> Part:
         if self.scope.is_as_written:
@@ -228,8 +238,7 @@ class _FileScan:
             moment, _ = time_of(value, part.mapping, self.scope.now)
             if moment is not None:
                 self.reading.note_time(moment, moment)
-            if part.mapping is not None and recognise(value, (part.mapping,)) is None:
-                self.sampled_strangers += 1
+            self.sampled_strangers += self._is_stranger(value, part)
 
     def _chosen(self, batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
         """Yield the records to parse, ascending, each with the rules that it could meet (None: all of them)."""
@@ -250,6 +259,14 @@ class _FileScan:
         except RecordRefused as refusal:
             self.reading.refuse(batch, index, refusal.reason, refusal.detail)
             return REFUSED
+        try:
+            return self._match_value(batch, index, part, parsed=parsed, numbers=numbers)
+        except RecursionError:  # one record must not end the run; it is refused by name instead
+            self.reading.refuse(batch, index, "too deep to match")
+            return REFUSED
+
+    def _match_value(self, batch: Batch, index: int, part: Part, *, parsed: Parsed, numbers: Sequence[int] | None) -> int:
+        """Return the class of one record that was parsed, and keep it when it is a hit."""
         value: Json = parsed.value
         moment, _ = time_of(value, part.mapping, self.scope.now)
         self._count(parsed, part, moment)
@@ -269,8 +286,16 @@ class _FileScan:
             self.reading.untimed += 1
         else:
             self.reading.note_time(moment, moment)
-        if part.mapping is not None and recognise(parsed.value, (part.mapping,)) is None:
-            self.strangers += 1
+        self.strangers += self._is_stranger(parsed.value, part)
+
+    def _is_stranger(self, value: Json, part: Part) -> bool:
+        """True when a record does not look like its file's log source; the known source that it looks like is noted."""
+        if self.scope.is_as_written or (part.mapping is not None and recognise(value, (part.mapping,)) is not None):
+            return False
+        looks = recognise(value, self.program.mappings)
+        if looks is not None:
+            self.strangers_look_like.add(looks.name)
+        return part.mapping is not None or looks is not None
 
 
 def _with_digest(hit: Hit, digest: str) -> Hit:

@@ -28,6 +28,10 @@ except ImportError:  # no wheel for this platform
     hyperscan = None  # type: ignore[assignment] # asked before each use
 
 ESCAPE: Final = b"\\u"
+# A raw control byte inside a string reads as an escape in an object's text, which its bytes do not hold. Tab, line feed and
+# carriage return also stand between tokens, in every record of some files: for those the sieve shortens its literals.
+_CONTROL: Final = rb"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+_FIRST_PRINTABLE: Final = 0x20
 _START: Final = 4  # no literal of a sieve is shorter
 Places = npt.NDArray[np.int64]
 
@@ -42,11 +46,11 @@ class LiteralScanner(Protocol):
     name: str
 
     def scan(self, buffer: bytes) -> tuple[Places, Places]:
-        """Return the places where literals end (ascending) and their numbers; the number after the last literal is the escape."""
+        """Return where literals end (ascending) and their numbers; the number after the last literal is an escape or a control byte."""
         ...
 
     def may_hold_any(self, record: bytes) -> bool:
-        """True when the record must be parsed: it holds a literal, an escape or a non-ASCII byte."""
+        """True when the record must be parsed: it holds a literal, an escape, a control byte or a non-ASCII byte."""
         ...
 
 
@@ -71,13 +75,14 @@ class HyperscanScanner:
     def __init__(self, literals: Sequence[str], cache: Path | None = None) -> None:
         """Compile the literals, or take the compiled form from the cache."""
         self._plain = [*(literal.encode() for literal in literals), ESCAPE]
-        self._patterns = [re.escape(literal) for literal in self._plain]
+        self._patterns = [*(re.escape(literal) for literal in self._plain), _CONTROL]
         self._database = self._from_cache(cache) or self._compiled(cache)
 
     def _compiled(self, cache: Path | None) -> hyperscan.Database:
         database = hyperscan.Database()
         flags = [hyperscan.HS_FLAG_CASELESS] * len(self._patterns)
-        database.compile(expressions=self._patterns, ids=list(range(len(self._patterns))), elements=len(self._patterns), flags=flags)
+        numbers = [*range(len(self._plain)), len(self._plain) - 1]  # a control byte is as good a reason as an escape
+        database.compile(expressions=self._patterns, ids=numbers, elements=len(self._patterns), flags=flags)
         if cache is not None:
             with contextlib.suppress(OSError):
                 _write_whole(self._path(cache), hyperscan.dumpb(database))
@@ -134,7 +139,7 @@ class Re2Scanner:
         options.encoding = re2.Options.Encoding.LATIN1
         options.case_sensitive = False
         options.max_mem = 256 << 20
-        self._any = re2.compile(b"|".join(map(re2.escape, self._literals)), options)
+        self._any = re2.compile(b"|".join([*map(re2.escape, self._literals), _CONTROL]), options)
         self._by_start: dict[bytes, list[tuple[int, bytes]]] = {}
         for number, literal in enumerate(self._literals):
             self._by_start.setdefault(literal[:_START], []).append((number, literal))
@@ -151,6 +156,8 @@ class Re2Scanner:
                 for number, literal in self._by_start.get(opening, ()):
                     if lower.startswith(literal, start):
                         found.append((start + len(literal), number))
+            if lower[start] < _FIRST_PRINTABLE:
+                found.append((start + 1, len(self._literals) - 1))
             at = start + 1
         found.sort()
         return np.array([end for end, _ in found], np.int64), np.array([number for _, number in found], np.int64)

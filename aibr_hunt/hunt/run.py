@@ -7,26 +7,29 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from aibr_hunt import __version__
 from aibr_hunt.engines.files import FileResult, Scope, scan
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Part, Program
 from aibr_hunt.errors import UsageError
+from aibr_hunt.hunt.coverage import claims_of, first_of, pulses_of
 from aibr_hunt.intake.files import Discovery, discover
 from aibr_hunt.ledger import Ledger, NoiseKeys
 from aibr_hunt.ledger.values import Recorded
-from aibr_hunt.model.event import Account, ByteClass, Hit
-from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, Pulse, RuleRow, RunRecord, RunRow
+from aibr_hunt.model.event import Account, Hit
+from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, RuleRow, RunRecord, RunRow
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.rule import Rule
-from aibr_hunt.model.window import Window
 
 # A rule that has met so many events, and so large a share of its source, is a noise rule: further events are kept by
-# identity and make no leads of their own, so that one careless rule does not drown the ledger.
-NOISE_EVENTS = 1_000
+# identity and make no leads of their own, so that one careless rule does not drown the ledger. A gap says so: what is kept
+# of them is no evidence.
+NOISE_EVENTS = 10_000
 NOISE_SHARE = 0.05
+# Reasons that an error names when every rule was refused.
+_SHOWN_REFUSALS = 20
 # Passed over below folders without a word: no log events are lost with them.
 _HARMLESS = frozenset(("hidden", "CloudTrail digests"))
 
@@ -112,7 +115,7 @@ class _Run:
         self.program = Program(request.rules, mappings=request.mappings, mapping_of=request.mapping_of, options=request.options)
         self.discovery: Discovery = discover(request.paths)
         if not self.program.rules:
-            raise UsageError("There is no rule to ask.", hint="Every rule was refused, or none was found; see above.")
+            raise UsageError("There is no rule to ask.", hint=_why_no_rule((*request.refused, *self.program.refused)))
         if not self.discovery.files and not self.discovery.problems:
             raise UsageError(
                 f"There is no log file in {', '.join(map(str, request.paths))}.",
@@ -124,6 +127,7 @@ class _Run:
         self.noise: dict[str, tuple[str, NoiseKeys]] = {}
         self.outside_window = 0
         self.strangers: Counter[str] = Counter()
+        self.looks: dict[str, set[str]] = {}
         self.digests: dict[str, str] = {}
 
     def into(self, ledger: Ledger) -> Outcome:
@@ -156,6 +160,7 @@ class _Run:
         self.outside_window += result.outside_window
         if result.strangers:
             self.strangers[account.source] += result.strangers
+            self.looks.setdefault(account.source, set()).update(result.strangers_look_like)
 
     def _without_noise(self, hit: Hit) -> Hit | None:
         source = hit.event.source
@@ -200,7 +205,7 @@ class _Run:
             rules=tuple(_rule_row(rule, part) for part in self.program.parts.values() for rule in part.rules),
             accounts=tuple(self.accounts),
             coverage=coverage,
-            pulses=tuple(self._pulses()),
+            pulses=tuple(pulses_of(self.accounts)),
             noise=tuple(self._noise_rows()),
         )
 
@@ -235,88 +240,56 @@ class _Run:
                 was = "was" if count == 1 else "were"
                 yield f"{what} of the kind {kind} {was} passed over below the folders; name {them} to have {them} read."
         for source, count in sorted(self.strangers.items()):
-            yield f"{count:,} parsed records in files read as {source} do not look like it."
+            yield _strangers_gap(count, source, sorted(self.looks[source]))
         unasked = [account.path for account in self.accounts if account.source == AS_WRITTEN and any(account.record_counts.values())]
         if unasked and AS_WRITTEN not in self.program.parts:
             whose = "1 file is" if len(unasked) == 1 else f"{len(unasked):,} files are"
-            yield f"{whose} of no known log source, and no rule was asked of fields as written: {_first_of(unasked)}."
+            yield f"{whose} of no known log source, and no rule was asked of fields as written: {first_of(unasked)}."
+
+        names = {rule.id: rule.name for rule in self.program.rules}
+        for rule_id, (source, keys) in sorted(self.noise.items()):
+            met = self.hits_by_rule[rule_id]
+            share = 100 * met / max(1, self.records_by_source[source])
+            what = f"Rule {names[rule_id]} met {met:,} events ({share:.0f} % of {source})"
+            yield f"{what}: past the first {NOISE_EVENTS:,}, only the identities of {keys.events:,} are kept."
 
     def _coverage(self) -> Iterator[CoverageRow]:
         for name, part in self.program.parts.items():
             accounts = [account for account in self.accounts if account.source == name]
-            asked = self.request.scope.window
-            window = _span(asked, accounts)
-            state, cause = _state_of(name, accounts, self._unknown())
-            if state is CoverageState.SETTLED and not _is_met(asked, accounts):
-                state, cause = CoverageState.NOT_KNOWN_ALIVE, "no event of the files is known to lie in the window that was asked"
+            claims = claims_of(name, accounts, asked=self.request.scope.window, unknown=self._unknown())
             for rule in part.rules:
-                yield CoverageRow(
-                    meaning_digest=part.digests[rule.id], rule_id=rule.id, source=name, window=window, state=state, cause=cause
-                )
+                digest = part.digests[rule.id]
+                for window, state, cause in claims:
+                    yield CoverageRow(meaning_digest=digest, rule_id=rule.id, source=name, window=window, state=state, cause=cause)
 
     def _unknown(self) -> tuple[str, ...]:
         """Return paths that may have held any source: they could not be read, not even to tell what they are."""
         unread = (account.path for account in self.accounts if not account.source and not account.is_complete)
         return (*(problem.path for problem in self.discovery.problems), *unread)
 
-    def _pulses(self) -> Iterator[Pulse]:
-        for source in sorted({account.source for account in self.accounts if account.source}):
-            accounts = [account for account in self.accounts if account.source == source]
-            by_hour: dict[datetime | None, list[Account]] = {}
-            for account in accounts:
-                hour = None if account.first_time is None else account.first_time.replace(minute=0, second=0, microsecond=0)
-                by_hour.setdefault(hour, []).append(account)
-            for hour, group in sorted(by_hour.items(), key=lambda pair: (pair[0] is not None, pair[0] or self.started)):
-                times = [moment for account in group for moment in (account.first_time, account.last_time) if moment is not None]
-                events = sum(sum(account.record_counts.values()) for account in group)
-                earliest, latest = (min(times), max(times)) if times else (None, None)
-                yield Pulse(source=source, key="", hour=hour, events=events, earliest=earliest, latest=latest)
-
     def _noise_rows(self) -> Iterator[NoiseRow]:
         for rule_id, (source, keys) in sorted(self.noise.items()):
             yield keys.row(rule_id, source=source, considered=self.records_by_source[source])
 
 
-def _first_of(paths: Sequence[str]) -> str:
-    return f"{paths[0]} and {len(paths) - 1:,} more" if len(paths) > 1 else paths[0]
+def _why_no_rule(refused: Sequence[tuple[str, str]]) -> str:
+    """Return why nothing can be asked: each refusal on a line of its own, up to a number that a screen holds."""
+    if not refused:
+        return "None was found."
+    reasons = [reason if reason.startswith(shown) else f"{shown}: {reason}" for shown, reason in refused[:_SHOWN_REFUSALS]]
+    more = len(refused) - len(reasons)
+    return "\n  ".join(("Every rule was refused:", *reasons, *((f"… and {more:,} more",) if more else ())))
 
 
-def _state_of(source: str, accounts: Sequence[Account], unknown: Sequence[str]) -> tuple[CoverageState, str]:
-    """Return what is known of a source over the files that were read; `unknown` may have been its files too."""
-    if unknown:
-        return CoverageState.FAILED, f"{_first_of(unknown)} could not be read and may have held it"
-    if not accounts:
-        what = "no file was taken as written" if source == AS_WRITTEN else f"no file of the log source {source} was among the input"
-        return CoverageState.NOT_COVERED, what
-    if not any(sum(account.record_counts.values()) for account in accounts):
-        return CoverageState.NOT_KNOWN_ALIVE, "the files hold no record"
-    doubtful = [account for account in accounts if not account.is_complete]
-    if doubtful:
-        refused = sum(account.byte_counts.get(ByteClass.REFUSED, 0) for account in doubtful)
-        return CoverageState.FAILED, f"{len(doubtful)} of {len(accounts)} files were not read whole ({refused:,} content bytes refused)"
-    return CoverageState.SETTLED, "as far as the files reach"
-
-
-def _is_met(asked: Window, accounts: Sequence[Account]) -> bool:
-    """True when the files are known to speak of a time in the asked window; a window without bounds is always met."""
-    if asked.start is None and asked.end is None:
-        return True
-    return any(
-        account.first_time is not None
-        and account.last_time is not None
-        and (asked.start is None or account.last_time >= asked.start)
-        and (asked.end is None or account.first_time < asked.end)
-        for account in accounts
-    )
-
-
-def _span(asked: Window, accounts: Sequence[Account]) -> Window:
-    """Return the asked window, its open sides closed by what the files are known to span."""
-    firsts = [account.first_time for account in accounts if account.first_time is not None]
-    lasts = [account.last_time for account in accounts if account.last_time is not None]
-    start = asked.start or (min(firsts) if firsts else None)
-    end = asked.end or (max(lasts) + timedelta(microseconds=1) if lasts else None)
-    return Window(start=start, end=end) if start is None or end is None or start < end else asked
+def _strangers_gap(count: int, source: str, looks: Sequence[str]) -> str:
+    what, do = ("1 record", "does") if count == 1 else (f"{count:,} records", "do")
+    known = ", ".join(looks)
+    if source == AS_WRITTEN:
+        looked, was = ("looks", "was") if count == 1 else ("look", "were")
+        return (
+            f"{what} in files read as written {looked} like {known} and {was} asked none of its rules; name the log source with --source."
+        )
+    return f"{what} in files read as {source} {do} not look like it{f', but like {known}' if looks else ''}."
 
 
 def _rule_row(rule: Rule, part: Part) -> RuleRow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aibr_hunt.ledger import Ledger
-from aibr_hunt.model.lead import CoverageState
+from aibr_hunt.model.lead import CoverageRow, CoverageState
 from aibr_hunt.model.window import Window
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -34,22 +34,23 @@ class History:
 
     Args:
         ledger: Holds the coverage.
-        last_asked: End of the last run that asked a rule under a meaning, by rule id and meaning digest.
+        last_asked: Id and end of the last run that asked a rule under a meaning, by rule id and meaning digest.
     """
 
-    def __init__(self, ledger: Ledger, last_asked: Mapping[tuple[str, str], datetime]) -> None:
+    def __init__(self, ledger: Ledger, last_asked: Mapping[tuple[str, str], tuple[str, datetime]]) -> None:
         """Keep what is known; `read` learns it."""
         self._ledger = ledger
+        self._coverage: dict[str, tuple[CoverageRow, ...]] = {}
         self._last_asked = last_asked
         self._rules = {rule_id for rule_id, _ in last_asked}
 
     @classmethod
     def read(cls, ledger: Ledger) -> History:
         """Return the history of all committed runs; each run is read once, however many rules are asked about."""
-        last_asked: dict[tuple[str, str], datetime] = {}
+        last_asked: dict[tuple[str, str], tuple[str, datetime]] = {}
         for run in ledger.runs():
             for rule in ledger.rules(run.id):
-                last_asked.setdefault((rule.id, rule.meaning_digest), run.ended)
+                last_asked.setdefault((rule.id, rule.meaning_digest), (run.id, run.ended))
         return cls(ledger, last_asked)
 
     def standing(self, rule_id: str, *, meaning_digest: str, source: str, overdue_before: datetime) -> Standing:
@@ -58,10 +59,18 @@ class History:
         if not rows:
             return Standing(state="stale" if rule_id in self._rules else "never asked")
         windows = joined(tuple(row.window for row in rows if row.state is CoverageState.SETTLED))
-        last = self._last_asked.get((rule_id, meaning_digest))
-        state = rows[-1].state.value
-        is_overdue = rows[-1].state is CoverageState.SETTLED and last is not None and last < overdue_before
-        return Standing(state="overdue" if is_overdue else state, windows=windows, last=last)
+        run_id, last = self._last_asked.get((rule_id, meaning_digest), ("", None))
+        newest = [row for row in self._rows_of(run_id) if (row.meaning_digest, row.source) == (meaning_digest, source)] or rows[-1:]
+        # A run may settle a part of its window only: what it left open is how the rule stands.
+        state = next((row.state for row in newest if row.state is not CoverageState.SETTLED), CoverageState.SETTLED)
+        is_overdue = state is CoverageState.SETTLED and last is not None and last < overdue_before
+        return Standing(state="overdue" if is_overdue else state.value, windows=windows, last=last)
+
+    def _rows_of(self, run_id: str) -> tuple[CoverageRow, ...]:
+        """Return the coverage of a run, read once; none for no run."""
+        if run_id and run_id not in self._coverage:
+            self._coverage[run_id] = self._ledger.coverage(run_id)
+        return self._coverage.get(run_id, ())
 
 
 def joined(windows: tuple[Window, ...]) -> tuple[Window, ...]:

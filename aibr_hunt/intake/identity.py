@@ -13,7 +13,7 @@ import orjson
 import rfc8785
 
 from aibr_hunt.intake.batch import Batch
-from aibr_hunt.model.event import Event, Identity, Json, LongNumber, Place
+from aibr_hunt.model.event import Event, Identity, Json, LongNumber, Place, SpelledNumber
 from aibr_hunt.model.mapping import FieldPath, Mapping
 from aibr_hunt.model.times import parse_time
 
@@ -67,9 +67,18 @@ def _canonical_slowly(value: Json, raw: bytes) -> bytes:
     if _has_unsafe(value):
         return raw
     try:
-        return rfc8785.dumps(value)
+        return rfc8785.dumps(_with_plain_numbers(value))
     except rfc8785.CanonicalizationError:
         return raw
+
+
+def _with_plain_numbers(value: Json) -> Json:
+    """Return the value with doubles for numbers that keep their spelling: RFC 8785 writes doubles."""
+    if isinstance(value, dict):
+        return {name: _with_plain_numbers(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_with_plain_numbers(item) for item in value]
+    return float(value) if isinstance(value, SpelledNumber) else value
 
 
 def _has_unsafe(value: Json) -> bool:
@@ -130,12 +139,6 @@ def time_of(value: Json, mapping: Mapping | None, now: datetime) -> tuple[dateti
     if mapping is not None and moment < now - timedelta(days=mapping.lookback_days):
         return None, text
     return moment, text
-
-
-def time_of_event(value: Json, mapping: Mapping | None, now: datetime | None = None) -> datetime | None:
-    """Return the event time, None when the event is untimed; without `now` no time is too old or too far ahead."""
-    paths = (mapping.time,) if mapping is not None else COMMON_TIMES
-    return parse_time(first_text(value, paths)) if now is None else time_of(value, mapping, now)[0]
 
 
 def event_of(batch: Batch, index: int, value: Json, *, origin: Origin) -> Event:

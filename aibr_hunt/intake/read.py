@@ -168,6 +168,8 @@ class FileReading:
             self._tally.refuse(Refusal(reason="truncated UTF-16", offset=text.offset, length=text.odd_bytes))
         if text.has_replaced:
             self._tally.note("invalid UTF-16 was replaced")
+        for doubt in framer.doubts() if isinstance(framer, CsvFramer) else ():
+            self._tally.note(doubt)
         if framer.members:
             names = share_of(tuple(framer.members), most=_MEMBERS_NAMED)
             self._tally.note(f"envelope members beside the records are framing: {names}")

@@ -96,13 +96,20 @@ class Binder:
             found = self._on_mapping(spelling, warning)
             if found is not None:
                 return found
-        near = difflib.get_close_matches(name, [*self._exact, *self._aliases], n=1, cutoff=0.6)
-        hint = (
-            f"Did you mean {self._exact[near[0]].name if near[0] in self._exact else near[0]}?"
-            if near
-            else "`aibr-hunt rules show` lists the fields of a log source."
-        )
+        near = self._nearest(name)
+        hint = f"Did you mean {near}?" if near else f"mappings/logsources/{self.mapping.name}.yml lists them."
         raise Unsupported(f"field {name}", f"the mapping {self.mapping.name} does not define it.", hint=hint)
+
+    def _nearest(self, name: str) -> str:
+        """Return the field that was most likely meant, members of an open one included; empty when none is near."""
+        known = [*self._exact, *self._aliases]
+        parts = name.split(".")
+        for size in range(len(parts) - 1, 0, -1):
+            near = difflib.get_close_matches(".".join(parts[:size]), known, n=1, cutoff=0.85)
+            spelling = ".".join([*near, *parts[size:]])
+            if near and any(self._on_mapping(each, "") for each in self._spellings(spelling)):
+                return spelling
+        return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), "")
 
     def _spellings(self, name: str) -> Iterator[str]:
         yield name

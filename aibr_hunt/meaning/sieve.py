@@ -21,6 +21,7 @@ MIN_LITERAL: Final = 4
 _WEIGHT_OF_COMMON: Final = 9
 _RUNS: Final = re.compile(r"[ !#-.0-\[\]-~]+")  # printable ASCII without " / \
 _RUNS_IN_OBJECTS: Final = re.compile(r"[ !#-+.0-9;-Z^-z|~-]+")  # ... and without , : [ ] { }, which serialisations space differently
+_LEADING: Final = re.compile(r"\A[rt]", re.IGNORECASE)
 _ESCAPES: Final = re.compile(r"\\[bfnrt]", re.IGNORECASE)
 _NUMBER_LIKE: Final = re.compile(r"[-+0-9.e]+")
 _DATE_LIKE: Final = re.compile(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?.*")
@@ -100,8 +101,9 @@ def _need_of_text(leaf: Text, binder: Binder) -> Need | None:
     texts = [leaf.literal] if leaf.op is not TextOp.WILDCARD else [part for part in leaf.pattern if not isinstance(part, Star)]
     if not is_open(leaf):
         return _need_of_runs(leaf, binder, texts=texts, shape=_RUNS)
-    # A control sign that stands raw in the bytes reads as one of these escapes in an object's text.
-    return _need_of_runs(leaf, binder, texts=[_ESCAPES.sub("\\\\", text) for text in texts], shape=_RUNS_IN_OBJECTS)
+    # A tab or carriage return that stands raw in the bytes reads as `\t` or `\r` in an object's text, and a text may begin
+    # behind that backslash. Other control bytes force a parse.
+    return _need_of_runs(leaf, binder, texts=[_ESCAPES.sub("\\\\", _LEADING.sub("", text)) for text in texts], shape=_RUNS_IN_OBJECTS)
 
 
 def _need_of_regex(leaf: Regex, binder: Binder) -> Need | None:

@@ -12,10 +12,12 @@ import orjson
 from aibr_hunt.meaning.bind import BoundField
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.scalar import canonical_number, text_of
-from aibr_hunt.model.event import Json, LongNumber, OddNumber
+from aibr_hunt.model.event import Json, LongNumber, OddNumber, SpelledNumber
 from aibr_hunt.model.mapping import FieldPath
 
 MAX_JSON_TEXT_NESTING: Final = 64
+# Lists and objects in one another when all JSON texts of an object are opened: as deep as a record itself may be.
+MAX_OPENED_NESTING: Final = 256
 _DIGITS_OF_A_DOUBLE: Final = 15
 # An exponent, or more digits than a double tells apart.
 _BY_SPELLING: Final = re.compile(r"[0-9](?:[eE]|\.[0-9]{7})|[0-9]{10}\.[0-9]")
@@ -193,29 +195,46 @@ def scalars(value: Json) -> Iterator[Json]:
 def object_texts(value: dict[str, Json]) -> tuple[str, ...]:
     """Return the texts that stand for an object (docs/meaning.md section 6): as it is, and with JSON texts parsed in place."""
     plain = compact(value)
-    opened_up = _with_texts_parsed(value, MAX_JSON_TEXT_NESTING)
+    opened_up = _with_texts_parsed(value, MAX_JSON_TEXT_NESTING, room=MAX_OPENED_NESTING)
     return (plain,) if opened_up is value else (plain, compact(opened_up))
 
 
 def compact(value: Json) -> str:
-    """Return the compact serialisation in source key order: no spaces, no escapes but those of control characters."""
+    """Return the compact serialisation in source key order: no spaces, no escapes but those of control characters.
+
+    Numbers that a double does not tell whole stand as the record spells them, others in their shortest form.
+    """
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value, default=_as_spelled).decode()
     except (TypeError, orjson.JSONEncodeError):  # integers beyond 64 bits, and objects nested over orjson's limit
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _with_texts_parsed(value: Json, levels: int) -> Json:
-    """Return the value with every JSON text in it replaced by what it holds; the same object when there is none."""
+def _as_spelled(value: object) -> orjson.Fragment:
+    if isinstance(value, SpelledNumber):
+        return orjson.Fragment(repr(value))
+    raise TypeError
+
+
+def _with_texts_parsed(value: Json, levels: int, *, room: int) -> Json:
+    """Return the value with every JSON text in it replaced by what it holds; the same object when there is none.
+
+    Args:
+        value: What is left of the object.
+        levels: How many more times a text in a text is opened.
+        room: How many more lists and objects may lie in one another; what would need more stays plain text.
+    """
     if isinstance(value, str):
         if levels == 0 or not value.lstrip(" \t\r\n").startswith(("{", "[")):
             return value
         inner = _parsed_once(value)
-        return value if not isinstance(inner, dict | list) else _with_texts_parsed(inner, levels - 1)
+        if not isinstance(inner, dict | list) or nesting(inner) > room:
+            return value
+        return _with_texts_parsed(inner, levels - 1, room=room)
     if isinstance(value, dict):
-        members = {key: _with_texts_parsed(member, levels) for key, member in value.items()}
+        members = {key: _with_texts_parsed(member, levels, room=room - 1) for key, member in value.items()}
         return members if any(members[key] is not value[key] for key in members) else value
     if isinstance(value, list):
-        items = [_with_texts_parsed(item, levels) for item in value]
+        items = [_with_texts_parsed(item, levels, room=room - 1) for item in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value

@@ -10,14 +10,8 @@ from typing import Self, TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
-class OddNumber(float):
-    """A JSON number whose spelling lies outside the number form of docs/meaning.md section 5: equal to nothing."""
-
-    __slots__ = ()
-
-
-class LongNumber(float):
-    """A JSON number in the number form with more digits than a double tells apart: its repr is its spelling.
+class SpelledNumber(float):
+    """A JSON number that a double does not tell whole: its repr is its spelling.
 
     Args:
         spelling: The number as the record has it.
@@ -33,12 +27,24 @@ class LongNumber(float):
         return number
 
     def __repr__(self) -> str:
-        """Return the spelling: what compares numbers as decimals reads it."""
+        """Return the spelling."""
         return self._spelling
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let the number cross a process border."""
-        return (LongNumber, (self._spelling,))
+        return (type(self), (self._spelling,))
+
+
+class OddNumber(SpelledNumber):
+    """A JSON number whose spelling lies outside the number form of docs/meaning.md section 5: equal to nothing."""
+
+    __slots__ = ()
+
+
+class LongNumber(SpelledNumber):
+    """A JSON number in the number form with more digits than a double tells apart: compared as a decimal, by its spelling."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

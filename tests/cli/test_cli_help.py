@@ -147,3 +147,26 @@ def test_completion_completes() -> None:
 def test_examples_are_one_line_that_a_shell_can_read() -> None:
     for words, command in LEAVES:
         assert shlex.split((command.epilog or "").removeprefix("Example: ")), words
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("rnu",), "Did you mean 'run'?"),
+        (("rules", "lst"), "Did you mean 'list'?"),
+        (("leads", "list", "--since", "2026-01-01"), "Did you mean --from?"),
+        (("leads", "list", "--until", "2026-01-01"), "Did you mean --to?"),
+        (("rules", "show", "aws_bedrock_model_prob"), "Did you mean aws_bedrock_model_probe?"),
+        (("rules", "show", "shipped:asw"), "Did you mean shipped:aws?"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_nearest(aibr: Aibr, words: tuple[str, ...], near: str) -> None:
+    said = aibr(*words)
+    assert (said.code, said.out) == (2, "")
+    assert near in said.err
+
+
+@pytest.mark.parametrize("name", ["aws_bedrock_model_probe", "shipped:aws_bedrock_model_probe"])
+def test_a_rule_is_found_by_the_name_that_lists_print(aibr: Aibr, name: str) -> None:
+    said = aibr("rules", "show", name)
+    assert (said.code, said.out.split(":")[0]) == (0, "aws_bedrock_model_probe")

@@ -73,9 +73,18 @@ class TestLeads:
         first = ids(recorded)[0]
         said = recorded("leads", "triage", first, "confirmed", "--note", "owner denies it")
         assert (said.code, said.out) == (0, f"{first} is confirmed.\n")
-        assert "confirmed owner denies it" in recorded("leads", "show", first).out
+        shown = recorded("leads", "show", first).out
+        assert "confirmed owner denies it" in shown
+        assert "triage confirmed: owner denies it; by tester" in shown
         assert [row["lead"] for row in recorded("leads", "list", "--state", "confirmed", "--json").rows] == [first]
         assert recorded("evidence", "verify").code == 0
+
+    @pytest.mark.parametrize("verdict", ["confirmed", "dismissed"])
+    def test_a_verdict_without_a_reason_is_refused(self, recorded: Aibr, verdict: str) -> None:
+        first = ids(recorded)[0]
+        said = recorded("leads", "triage", first, verdict)
+        assert (said.code, "A verdict needs its reason" in said.err) == (2, True)
+        assert recorded("leads", "list", "--state", verdict, "--json").rows == []
 
     def test_a_lead_that_is_not_there_is_the_user_s_mistake(self, recorded: Aibr) -> None:
         for words in (("show", "L-nothing"), ("triage", "L-nothing", "open"), ("show", "L-")):

@@ -107,7 +107,7 @@ class TestNew:
         aibr("rules", "new", "r.yml", "--logsource", source)
         said = aibr("rules", "check", "r.yml")
         assert said.code == 1
-        assert "hits" in said.out
+        assert "has 1 hit, 2 are needed" in said.out
 
     def test_the_next_steps_that_are_named_are_commands_that_work(self, aibr: Aibr) -> None:
         said = aibr("rules", "new", "r")

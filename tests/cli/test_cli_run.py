@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aibr_hunt.cli.output import Exit, gravest
+from aibr_hunt.hunt import run as hunt_run
 from tests.cli.conftest import Aibr
 from tests.cli.samples import cloudtrail, rule_text, write_bytes, write_lines, write_rules
 
@@ -105,10 +106,15 @@ class TestWhatIsSaid:
         lines = aibr("run", rules, "--logs", torn).err.splitlines()
         assert (lines[0], lines[-1], len(lines)) == ("Not seen (42):", "  … and 12 more; the report names all", 32)
 
-    def test_a_noise_rule_is_named_with_its_share(self, aibr: Aibr, rules: Path, tmp_path: Path) -> None:
+    def test_a_noise_rule_is_named_with_its_share(self, aibr: Aibr, rules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hunt_run, "NOISE_EVENTS", 1_000)
         path = write_lines(tmp_path / "x.json", [cloudtrail(each, "DeleteGuardrail") for each in range(1010)])
         said = aibr("run", rules, "--logs", path)
-        assert said.err == "Noise rule rule_1: 10 further events of 1,010 in aws_cloudtrail kept by identity, without leads\n"
+        assert said.err.splitlines() == [
+            "Not seen (1):",
+            "  Rule rule_1 met 1,010 events (100 % of aws_cloudtrail): past the first 1,000, only the identities of 10 are kept.",
+            "Noise rule rule_1: 10 further events of 1,010 in aws_cloudtrail kept by identity, without leads",
+        ]
         assert "20 of 1000 leads shown; aibr-hunt leads list --run R-" in said.out
 
     def test_a_refused_rule_is_said_once(self, aibr: Aibr, rules: Path, logs: Path) -> None:
@@ -228,3 +234,21 @@ def test_a_mistake_is_told_with_what_where_and_what_to_do(aibr: Aibr, name: str,
     assert [text for text in expected if text not in said.err] == [], said.err
     assert "Traceback" not in said.err
     assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("level", ["warning", "debug"])
+def test_a_fault_that_nobody_foresaw_is_a_sentence_and_a_traceback_only_on_request(
+    aibr: Aibr, rules: Path, logs: Path, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret of a log")
+
+    monkeypatch.setattr(hunt_run, "scan", broken)
+    said = aibr("--log-level", level, "run", rules, "--logs", logs)
+    lines = said.err.splitlines()
+    assert said.code == 3
+    assert lines[0].startswith("A fault of aibr-hunt itself: ZeroDivisionError in aibr_hunt.hunt.run, line ")
+    assert lines[-1].startswith("Please report it")
+    assert ("Traceback" in said.err, "secret" in said.err, len(lines) == 2) == (
+        (True, True, False) if level == "debug" else (False, False, True)
+    )

@@ -236,7 +236,7 @@ def draw_encoded(rng: random.Random, world: World, field: str, pool: str) -> tup
     if wide:
         text = "".join(letter for letter in text if " " < letter < "\x7f") or "aws"
     form = rng.choice(("|base64", "|base64offset|contains"))
-    return f"{field}{wide}{form}", escaped(rng.choice((text, "aws-cli/2")) or "aws")
+    return f"{field}{wide}{form}", escaped(rng.choice((text if len(text) > 1 else text + "ws", "aws-cli/2")))
 
 
 def literal(rng: random.Random, world: World, pool: str) -> str:

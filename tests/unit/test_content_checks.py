@@ -194,7 +194,7 @@ def test_a_rule_without_cases_is_a_fault_of_shipped_rules_and_advice_to_others(*
 NEGATED = replace(GOOD, predicate=And(items=(BOTH, Not(item=Or(items=(text("errorCode", "x"), Not(item=text("who", "y"))))))))
 SHARED: list[tuple[str, Rule, CaseFile, str, str]] = [
     ("another rule's cases", GOOD, replace(CASES, rule="bad"), "cases", "its cases name the rule bad."),
-    ("one hit", GOOD, with_cases(CASES.cases[0], *CASES.cases[2:]), "cases", "has 1 hits, 2 are needed."),
+    ("one hit", GOOD, with_cases(CASES.cases[0], *CASES.cases[2:]), "cases", "has 1 hit, 2 are needed."),
     ("too few near misses", GOOD, with_cases(*CASES.cases[:5]), "cases", "has 3 near misses, 4 are needed."),
     (
         "a miss that differs in two places",

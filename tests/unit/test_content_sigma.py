@@ -119,7 +119,7 @@ def test_what_nothing_depends_on_is_read_leniently_with_a_warning() -> None:
     assert rule.warnings == (
         "id 'my-rule' is no UUID",
         "status 'odd' is not one of stable, test, experimental, deprecated, unsupported",
-        "level 'hihg' is not one of informational, low, medium, high, critical; did you mean high?",
+        "level 'hihg' is not one of informational, low, medium, high, critical (did you mean high?)",
     )
 
 

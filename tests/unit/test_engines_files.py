@@ -20,8 +20,10 @@ from aibr_hunt.engines import files
 from aibr_hunt.engines.files import FileResult, Scope, scan, scan_file
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Program
 from aibr_hunt.errors import EngineError
+from aibr_hunt.intake.batch import Batch
 from aibr_hunt.intake.files import discover
-from aibr_hunt.model.event import ByteClass
+from aibr_hunt.intake.identity import Origin, event_of
+from aibr_hunt.model.event import ByteClass, Event, Json
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
 from tests.cli.samples import NOW, cloudtrail, gcp, rule, write_azure_csv, write_bytes, write_lines, write_records
@@ -207,6 +209,15 @@ class TestLogSource:
         (result,) = read(path, [DELETED], Options(is_strict=True))
         assert (result.account.source, result.strangers) == ("aws_cloudtrail", 2)
 
+    def test_records_of_a_known_source_in_a_file_read_as_written_are_counted_and_named(self, tmp_path: Path) -> None:
+        lines = [*({"kind": "hay"} for _ in range(files.SAMPLE_RECORDS)), cloudtrail(1), gcp(1), {"kind": "needle"}]
+        path = write_lines(tmp_path / "x.json", lines)
+        (result,) = read(path, [ANY], Options(is_strict=True))
+        assert (result.account.source, result.strangers) == (AS_WRITTEN, 2)
+        assert result.strangers_look_like == ("aws_cloudtrail", "gcp_audit")
+        (asked_for,) = read(path, [ANY], Options(is_strict=True), Scope(now=NOW, is_as_written=True))
+        assert (asked_for.strangers, asked_for.strangers_look_like) == (0, ())
+
     def test_a_source_without_rules_is_read_and_accounted_for_all_the_same(self, tmp_path: Path) -> None:
         (result,) = read(write_lines(tmp_path / "x.json", [gcp(1), gcp(2)]), [DELETED])
         assert (result.account.source, result.account.record_counts[ByteClass.SKIMMED]) == ("gcp_audit", 2)
@@ -265,6 +276,21 @@ class TestExports:
         result = scan_file(found, program_of([DELETED]), Scope(now=NOW))
         assert not result.account.is_complete
         assert [refusal.reason for refusal in result.account.refusals] == ["unreadable file"]
+
+    def test_a_record_too_deep_to_match_is_refused_and_the_others_are_asked(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """How deep Python can go depends on who calls: the fault is brought about where the second hit is made."""
+
+        def no_stack(batch: Batch, index: int, value: Json, *, origin: Origin) -> Event:
+            if index == 1:
+                raise RecursionError
+            return event_of(batch, index, value, origin=origin)
+
+        monkeypatch.setattr(files, "event_of", no_stack)
+        path = write_lines(tmp_path / "x.json", [cloudtrail(each, "DeleteGuardrail") for each in range(3)])
+        (result,) = read(path, [DELETED])
+        assert [hit.event.place.ordinal for hit in result.hits] == [1, 3]
+        assert [refusal.reason for refusal in result.account.refusals] == ["too deep to match"]
+        assert (result.account.is_complete, result.account.is_balanced) == (False, True)
 
 
 class TestProcesses:

@@ -34,7 +34,9 @@ def found_plainly(literals: list[str], buffer: bytes) -> list[tuple[int, int]]:
     """Return the answer by the plainest means: a look at every place for every literal."""
     lower = buffer.lower()
     wanted = [*(literal.encode() for literal in literals), ESCAPE]
-    return sorted((at + len(each), number) for number, each in enumerate(wanted) for at in range(len(lower)) if lower.startswith(each, at))
+    found = [(at + len(each), number) for number, each in enumerate(wanted) for at in range(len(lower)) if lower.startswith(each, at)]
+    found += [(at + 1, len(literals)) for at, byte in enumerate(buffer) if byte < 0x20 and byte not in b"\t\n\r"]
+    return sorted(found)
 
 
 @given(literals_and_bytes())

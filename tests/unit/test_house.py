@@ -209,9 +209,16 @@ def is_broad(node: ast.ExceptHandler) -> bool:
     return not {"Exception", "BaseException"}.isdisjoint(caught) and not (isinstance(last, ast.Raise) and last.exc is None)
 
 
-def test_no_exception_is_swallowed_without_saying_which() -> None:
-    clauses = [(path, node) for path in MODULES for node in ast.walk(tree_of(path)) if isinstance(node, ast.ExceptHandler)]
-    assert [f"{path.relative_to(ROOT)}:{node.lineno}" for path, node in clauses if is_broad(node)] == []
+def test_no_exception_is_swallowed_without_saying_which_but_once_at_the_outer_edge() -> None:
+    """What nobody foresaw ends in one place, which names it and exits as a failure."""
+    functions = [(path, node) for path in MODULES for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef)]
+    broad = [
+        (path.relative_to(ROOT).as_posix(), function.name)
+        for path, function in functions
+        for clause in ast.walk(function)
+        if isinstance(clause, ast.ExceptHandler) and is_broad(clause)
+    ]
+    assert broad == [("aibr_hunt/cli/output.py", "run_guarded")]
 
 
 def test_the_values_import_nothing_but_errors_and_the_standard_library() -> None:

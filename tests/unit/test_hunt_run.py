@@ -180,9 +180,12 @@ class TestLeads:
 class TestNoise:
     NOISY = rule(5, "{eventSource: bedrock.amazonaws.com}")
 
-    def test_beyond_a_thousand_events_and_a_twentieth_of_all_a_rule_makes_no_further_leads(
-        self, ledger: Ledger, clock: Clock, logs: Path
-    ) -> None:
+    @pytest.fixture(autouse=True)
+    def _thousand(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A tenth of the number in force, so that the tests take a tenth of the time."""
+        monkeypatch.setattr(hunt_run, "NOISE_EVENTS", hunt_run.NOISE_EVENTS // 10)
+
+    def test_beyond_the_limit_and_a_twentieth_of_all_a_rule_makes_no_further_leads(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         write_records(logs / "a.json.gz", [cloudtrail(each, "DeleteGuardrail" if each == 1499 else "ListModels") for each in range(1500)])
         outcome = run(ledger, clock, [logs], [self.NOISY, DELETED])
         (noise,) = ledger.noise(outcome.record.run.id)
@@ -191,6 +194,13 @@ class TestNoise:
         assert [lead.rule_id for lead in ledger.leads()].count(self.NOISY.id) == 1000
         assert [lead.rule_id for lead in ledger.leads()].count(DELETED.id) == 1
         assert outcome.record.run.statistics["noise_events"] == 500
+
+    def test_a_noise_rule_is_a_gap_and_the_run_is_incomplete(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
+        """The bytes of the events beyond the limit are not kept as evidence."""
+        write_records(logs / "a.json.gz", [cloudtrail(each) for each in range(1500)])
+        outcome = run(ledger, clock, [logs], [self.NOISY])
+        gap = "Rule rule_5 met 1,500 events (100 % of aws_cloudtrail): past the first 1,000, only the identities of 500 are kept."
+        assert (outcome.record.run.gaps, outcome.is_complete) == ((gap,), False)
 
     def test_the_events_of_a_noise_rule_stay_findable_by_their_identity(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         write_records(logs / "a.json.gz", [cloudtrail(each) for each in range(1003)])
@@ -244,7 +254,7 @@ class TestGapsAndCoverage:
         outcome = run(ledger, clock, [logs])
         state, cause = self.states(outcome)["aws_cloudtrail"]
         assert (state, len(ledger.leads()), outcome.is_complete) == (CoverageState.FAILED, 1, False)
-        assert cause.startswith("1 of 2 files were not read whole (")
+        assert cause == "1 of 2 files was not read whole (8 content bytes refused); the rest was asked"
 
     def test_bytes_that_no_source_can_be_told_of_leave_every_source_failed(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         """The file could have held anything: no source may be called settled."""
@@ -253,7 +263,7 @@ class TestGapsAndCoverage:
         path.write_bytes(path.read_bytes()[:12])
         outcome = run(ledger, clock, [logs])
         state, cause = self.states(outcome)["aws_cloudtrail"]
-        assert (state, cause) == (CoverageState.FAILED, f"{path} could not be read and may have held it")
+        assert (state, cause) == (CoverageState.FAILED, f"{path} could not be read and may have held it; what could be read was asked")
 
     def test_a_path_that_is_gone_is_a_gap_and_no_source_is_settled(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         write_lines(logs / "a.json", [cloudtrail(1)])
@@ -271,7 +281,22 @@ class TestGapsAndCoverage:
     def test_records_of_another_source_inside_a_file_are_a_gap(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         write_lines(logs / "a.json", [cloudtrail(1), gcp(1), gcp(2)])
         outcome = run(ledger, clock, [logs], options=Options(is_strict=True))
-        assert outcome.record.run.gaps == ("2 parsed records in files read as aws_cloudtrail do not look like it.",)
+        assert outcome.record.run.gaps == ("2 records in files read as aws_cloudtrail do not look like it, but like gcp_audit.",)
+
+    def test_records_of_a_known_source_deep_in_a_file_read_as_written_are_a_gap(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
+        write_lines(logs / "a.json", [*({"kind": "hay"} for _ in range(30)), cloudtrail(1, "DeleteGuardrail")])
+        outcome = run(ledger, clock, [logs], [ANY])
+        gap = "1 record in files read as written looks like aws_cloudtrail and was asked none of its rules; "
+        assert outcome.record.run.gaps == (f"{gap}name the log source with --source.",)
+        assert not outcome.is_complete
+
+    def test_one_event_does_not_settle_the_month_that_was_asked(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
+        write_lines(logs / "a.json", [cloudtrail(1, "DeleteGuardrail", eventTime="2026-01-10T10:00:02Z")])
+        asked = Window(start=datetime.fromisoformat("2026-01-01T00:00Z"), end=datetime.fromisoformat("2026-02-01T00:00Z"))
+        outcome = run(ledger, clock, [logs], scope=Scope(now=NOW, window=asked))
+        assert [row.state.value for row in outcome.record.coverage] == ["not known to be alive", "settled", "not known to be alive"]
+        assert outcome.record.coverage[1].window.start == datetime.fromisoformat("2026-01-10T10:00:02Z")
+        assert (outcome.is_complete, ledger.coverage(outcome.record.run.id)) == (False, outcome.record.coverage)
 
     def test_a_refused_rule_leaves_the_run_incomplete(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         write_lines(logs / "a.json", [cloudtrail(1, "DeleteGuardrail")])
@@ -292,6 +317,14 @@ class TestNothingToDo:
         with pytest.raises(UsageError, match="no rule to ask"):
             run(ledger, clock, [logs], [])
         assert ledger.runs() == ()
+
+    def test_rules_that_were_all_refused_are_named_with_their_reasons(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
+        write_lines(logs / "a.json", [cloudtrail(1)])
+        with pytest.raises(UsageError) as caught:
+            run(ledger, clock, [logs], [rule(6, "{eventNaem: x}")], refused=(("x.yml", "unreadable"), ("y.yml", "y.yml:3: no level")))
+        lines = str(caught.value).splitlines()
+        assert lines[:3] == ["There is no rule to ask. Every rule was refused:", "  x.yml: unreadable", "  y.yml:3: no level"]
+        assert (rule(6).id in lines[3], "eventNaem" in lines[3]) == (True, True)
 
     def test_an_empty_folder_is_the_user_s_mistake_and_leaves_no_run(self, ledger: Ledger, clock: Clock, logs: Path) -> None:
         with pytest.raises(UsageError, match="There is no log file in"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,11 +33,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def night(ledger: Ledger, path: Path, number: int, asked: Rule = RULE) -> None:
+def night(ledger: Ledger, path: Path, number: int, asked: Rule = RULE, *, times: Sequence[str] = ("00:00:02", "23:31:00")) -> None:
     """Run a rule over one file in the night of a day of January, over that day's window."""
     start = datetime(2026, 1, number, tzinfo=UTC)
     if path.name == "day.json":
-        write_lines(path, [cloudtrail(1, eventTime=f"2026-01-{number:02d}T10:00:00Z")])
+        write_lines(path, [cloudtrail(each, eventTime=f"2026-01-{number:02d}T{time}Z") for each, time in enumerate(times)])
     request = Request(
         rules=[asked],
         mapping_of={asked.id: LIBRARY.mapping_for(asked.logsource)},
@@ -70,6 +70,14 @@ def test_windows_that_touch_are_one_and_a_night_that_was_left_out_shows(ledger: 
     one, five = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)
     windows = (Window(start=one, end=one + 2 * DAY), Window(start=five, end=five + DAY))
     assert standing(ledger) == Standing(state="settled", windows=windows, last=five + DAY)
+
+
+def test_a_night_of_which_the_files_reach_a_part_is_settled_for_that_part_alone(ledger: Ledger, day: Path) -> None:
+    night(ledger, day, 1, times=("00:30:00", "10:00:00"))
+    found = standing(ledger)
+    one = datetime(2026, 1, 1, tzinfo=UTC)
+    assert found.state == "not known to be alive"
+    assert found.windows == (Window(start=one, end=one + timedelta(hours=10, microseconds=1)),)
 
 
 def test_a_rule_that_was_asked_too_long_ago_is_overdue(ledger: Ledger, day: Path) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
+import json
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,9 +79,81 @@ def test_the_last_row_needs_no_line_feed() -> None:
     assert read_bytes(b"a,b\n1,2").values == [{"a": "1", "b": "2"}]
 
 
-def test_a_header_alone_is_an_export_without_rows() -> None:
-    read = read_bytes(b"a,b\n")
+def test_a_known_header_alone_is_an_export_without_rows() -> None:
+    read = read_bytes(b"caller,x\n", csv=(OTHER,))
     assert (read.values, read.account.format, read.account.is_complete) == ([], "csv", True)
+
+
+@pytest.mark.parametrize("text", [b"a,b\n", b"a,b", b"a,b\r\n\r\n", b"a,b\r"])
+@EACH_SIZE
+def test_an_unknown_header_that_is_the_whole_content_makes_the_account_incomplete(text: bytes, limits: Limits) -> None:
+    read = read_bytes(text, limits=limits)
+    assert (read.values, read.account.format, read.account.is_complete) == ([], "csv", False)
+    assert any(note.startswith("!the only row") for note in read.account.notes)
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_a_quote_in_mid_field_joins_no_rows(end: str, limits: Limits) -> None:
+    rows = ["id,name,tag", 'n1,5" disk,x', "n2,evilthing,y", 'n3,6" disk,z', "n4,evilthing,q"]
+    read = read_bytes(end.join(rows).encode(), limits=limits)
+    assert read.values == [dict(zip(("id", "name", "tag"), row.split(","), strict=True)) for row in rows[1:]]
+    assert read.account.is_complete
+
+
+def test_a_quote_that_opens_nothing_at_the_start_of_a_field_refuses_what_it_joins() -> None:
+    text = b'id,name,tag\nn0,a,b\nn1,"5 disk,x\nn2,evilthing,y\nn3,"6 disk,z\nn4,evilthing,q\n'
+    read = read_bytes(text)
+    assert [value["id"] for value in read.values if isinstance(value, dict)] == ["n0", "n4"]
+    (refusal,) = read.account.refusals
+    assert refusal.reason == "row does not parse as one CSV row"
+    assert b"n2,evilthing" in text[refusal.offset : refusal.offset + refusal.length]
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("row", [b"n1,a\rb,evilthing", b'n1,a\r"b,evilthing', b'n1,"a"\rb,evilthing'])
+def test_a_carriage_return_in_an_unquoted_cell_refuses_the_row(row: bytes, limits: Limits) -> None:
+    read = read_bytes(b"id,name,tag\n" + row + b"\nn2,c,d\n", limits=limits)
+    assert read.values == [{"id": "n2", "name": "c", "tag": "d"}]
+    assert [(one.reason, one.offset, one.length) for one in read.account.refusals] == [("row does not parse as one CSV row", 12, len(row))]
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_lone_carriage_returns_end_rows_when_the_first_row_ends_so(encoding: str, limits: Limits) -> None:
+    read = read_bytes('sep=;\rid;name\r1;"a\rb"\r\r2;é\r'.encode(encoding), limits=limits)
+    assert read.values == [{"id": "1", "name": "a\rb"}, {"id": "2", "name": "é"}]
+    assert read.account.is_complete
+
+
+def test_a_header_that_holds_line_breaks_makes_the_account_incomplete() -> None:
+    shape = CsvShape(name="s", headers=(("time", ("time",)), ("caller", ("caller",))))
+    read = read_bytes(b'time,caller,"x\n1,evilthing,",y\n1,2,3,4\n', csv=(shape,))
+    assert len(read.values) == 1
+    assert not read.account.is_complete
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("text", [b'time,caller,"x\n1,2,3\n', b"time,caller," + b"x" * 70_000 + b"\n1,2,3\n"], ids=["open", "long"])
+def test_a_header_without_an_end_takes_no_records_along(text: bytes, limits: Limits) -> None:
+    shape = CsvShape(name="s", headers=(("time", ("time",)), ("caller", ("caller",))))
+    read = read_bytes(text, limits=limits if len(text) < 1000 else LIMITS, csv=(shape,))
+    assert read.values == []
+    assert read.account.byte_counts[ByteClass.REFUSED] >= len(text) - 2
+    assert not read.account.is_complete
+
+
+def test_quotes_that_open_again_on_every_line_are_refused_in_few_passes() -> None:
+    text = b"a,b\n" + b'a"b,"\n' * 50_000
+    read = read_bytes(text)
+    assert read.values == []
+    assert read.account.byte_counts[ByteClass.REFUSED] == len(text) - len(b"a,b\n")
+
+
+def test_json_in_a_cell_that_nests_too_deep_refuses_its_row() -> None:
+    shape = CsvShape(name="s", headers=(("time", ("time",)), ("p", ("p",))), json_members=frozenset({"p"}))
+    read = read_bytes(b"time,p\n1," + b"[" * 300 + b"]" * 300 + b"\n2,[]\n", csv=(shape,))
+    assert (read.values, read.reasons) == ([{"time": "2", "p": []}], ["nested too deep"])
 
 
 def test_names_that_are_missing_or_twice_and_fields_without_a_name_are_kept() -> None:
@@ -87,6 +165,8 @@ def test_names_that_are_missing_or_twice_and_fields_without_a_name_are_kept() ->
 def test_columns_that_would_stand_in_each_others_way_are_both_kept() -> None:
     shape = CsvShape(name="s", headers=(("a", ("x",)), ("b", ("x", "y"))))
     assert read_bytes(b"a,b\n1,2\n", csv=(shape,)).values == [{"x": "1", "x.y": "2"}]
+    assert read_bytes(b"b,a\n1,2\n", csv=(shape,)).values == [{"x": {"y": "1"}, "x (2)": "2"}]
+    assert read_bytes(b"a,b,A,a [UTC]\n1,2,3,4\n", csv=(shape,)).values == [{"x": "1", "x.y": "2", "x (2)": "3", "x (3)": "4"}]
 
 
 @EACH_SIZE
@@ -130,13 +210,79 @@ FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_si
     chunk=st.sampled_from([1, 64, 1 << 20]),
 )
 def test_what_a_writer_quotes_reads_back(rows: list[list[str]], encoding: str, chunk: int) -> None:
-    import csv
-    import io
-
     table = io.StringIO(newline="")
     writer = csv.writer(table, quoting=csv.QUOTE_ALL)
     writer.writerows([["time", "caller"], *rows])
     content = table.getvalue().encode(encoding)
     read = read_bytes(content, limits=Limits(chunk_bytes=chunk, read_bytes=9))
     assert read.values == [{"time": first, "caller": second} for first, second in rows]
-    assert read.account.is_complete
+    assert read.account.is_complete == bool(rows)
+
+
+ALL_DELIMITERS = [",", ";", "\t"]
+CELLS = st.text(st.sampled_from('ab1é"",;\t \r\n\x00'), max_size=6)
+
+
+def texts_of(value: object) -> list[str]:
+    """Return the values of a record of texts."""
+    assert isinstance(value, dict)
+    return [str(text) for text in value.values()]
+
+
+def refused_text(content: bytes, encoding: str, ranges: list[tuple[int, int]]) -> str:
+    """Return the refused ranges as text; marks are no text."""
+    marked = {"utf-16": "utf-16-le"}.get(encoding, encoding)
+    return "\n".join(content[offset : offset + length].decode(marked) for offset, length in ranges)
+
+
+@given(
+    rows=st.lists(st.tuples(st.lists(CELLS, min_size=3, max_size=3), st.booleans()), max_size=6),
+    delimiter=st.sampled_from(ALL_DELIMITERS),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
+    encoding=st.sampled_from(["utf-8", "utf-16"]),
+    chunk=st.sampled_from([1, 64, 1 << 20]),
+)
+def test_every_cell_of_any_table_is_in_a_record_or_refused(
+    rows: list[tuple[list[str], bool]], delimiter: str, end: str, quoting: int, encoding: str, chunk: int
+) -> None:
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+    written = [["1", "2", "3"]]  # the row that bears out an unknown header
+    writer.writerows([["first", "second", "third"], *written])
+    for cells, has_stray_quotes in rows:
+        # A row with stray quotes is written bare: a sign in front keeps the quotes from opening a field.
+        bare = [re.sub(f"[{delimiter}\r\n]", "", cell) for cell in cells]
+        if has_stray_quotes:
+            written.append([f"x{cell}" for cell in bare])
+            table.write(delimiter.join(written[-1]) + end)
+        else:
+            written.append(cells)
+            writer.writerow(cells)
+    content = table.getvalue().encode(encoding)
+    read = read_bytes(content, limits=Limits(chunk_bytes=chunk, read_bytes=9))
+    assert read.account.format == "csv"
+    found = list(itertools.chain.from_iterable(texts_of(value) for value in read.values))
+    refused = refused_text(content, encoding, [(one.offset, one.length) for one in read.account.refusals]).replace('"', "")
+    for cell in itertools.chain.from_iterable(written):
+        # What the writer left bare may hold the other line break, which ends a row: then each piece is somewhere.
+        pieces = [piece for piece in re.split(r"[\r\n]", cell) if piece.strip()]
+        assert cell in found or all(any(piece in text for text in found) or piece.replace('"', "") in refused for piece in pieces)
+    if quoting == csv.QUOTE_ALL:
+        assert [texts_of(value) for value in read.values] == written
+        assert not refused
+
+
+@given(
+    signs=st.lists(st.sampled_from(['"', '""', ",", "\r", "\n", "\r\n", "word"]), max_size=30),
+    header=st.sampled_from(["a,b\n", "a,b\r\n", "a,b\r"]),
+    chunk=st.sampled_from([1, 16, 1 << 20]),
+)
+def test_whatever_the_quotes_no_word_is_lost(signs: list[str], header: str, chunk: int) -> None:
+    words = [f"w{index}w" for index, sign in enumerate(signs) if sign == "word"]
+    content = (header + "".join(f"w{index}w" if sign == "word" else sign for index, sign in enumerate(signs))).encode()
+    read = read_bytes(content, limits=Limits(chunk_bytes=chunk, read_bytes=9))
+    refused = refused_text(content, "utf-8", [(one.offset, one.length) for one in read.account.refusals])
+    everything = json.dumps(read.values) + refused
+    assert [word for word in words if word not in everything] == []
+    assert read.values == read_bytes(content).values

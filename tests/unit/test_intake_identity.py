@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aibr_hunt.intake.batch import Batch
 from aibr_hunt.intake.detect import recognise
-from aibr_hunt.intake.identity import Origin, canonical_of, event_of, first_text, identity_of, time_of, time_of_event
+from aibr_hunt.intake.identity import Origin, canonical_of, event_of, first_text, identity_of, time_of
 from aibr_hunt.intake.parse import parse_record
 from aibr_hunt.model.event import Json, LongNumber, OddNumber
 from aibr_hunt.model.mapping import FieldSpec, Mapping, Signature
@@ -111,13 +111,11 @@ def test_an_event_keeps_what_was_delivered_and_where() -> None:
 )
 def test_an_event_out_of_bounds_is_untimed(text: str | None, is_timed: bool) -> None:  # noqa: FBT001
     assert (time_of({"eventTime": text}, TRAIL, NOW)[0] is not None) is is_timed
-    assert (time_of_event({"eventTime": text}, TRAIL, NOW) is not None) is is_timed
 
 
 def test_without_a_mapping_common_names_tell_the_time_and_nothing_is_too_old() -> None:
     assert time_of({"@timestamp": "1999-01-01T00:00:00Z"}, None, NOW)[0] == datetime(1999, 1, 1, tzinfo=UTC)
     assert time_of({"timestamp": "2026-03-09T00:00:00Z"}, None, NOW)[0] is None
-    assert time_of_event({"timestamp": "2026-03-09T00:00:00Z"}, None) == NOW + timedelta(days=8)
 
 
 def test_the_first_text_skips_blanks_and_objects() -> None:

@@ -109,7 +109,7 @@ def test_texts_that_spell_nothing_in_json_are_blank_in_a_json_text_field_only() 
         ("eventNam", "Did you mean eventName?"),
         ("caller.ipp", "Did you mean caller.ip?"),
         ("src_ipp", "Did you mean src_ip?"),
-        ("zzz", "`aibr-hunt rules show` lists the fields of a log source."),
+        ("zzz", "mappings/logsources/example.yml lists them."),
         ("eventName.inner", "Did you mean eventName?"),
     ],
 )

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibr_hunt.meaning.bind import binder_of
+from aibr_hunt.engines.literals import scanner_for
+from aibr_hunt.intake.parse import parse_record
+from aibr_hunt.meaning.bind import Binder, binder_of
 from aibr_hunt.meaning.match import compile_predicate
 from aibr_hunt.meaning.sieve import is_literal, need_of, sieve_of
-from aibr_hunt.meaning.view import View
+from aibr_hunt.meaning.view import View, object_texts
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import FieldSpec, Mapping
 from aibr_hunt.model.predicate import (
@@ -220,3 +222,17 @@ def test_no_serialisation_of_a_matching_event_is_without_a_needed_literal(tree: 
         raw_controls = json.dumps(event, ensure_ascii=False).replace("\\t", "\t").encode()
         for name, spelled in (*serialisations(event), ("with raw control signs", raw_controls)):
             assert b"\\u" in spelled or not spelled.isascii() or any(each.encode() in spelled.lower() for each in need.literals), name
+
+
+@pytest.mark.parametrize("control", ["\t", "\r", "\x00", "\x17", "\x1f", "\x0b"], ids=repr)
+@pytest.mark.parametrize("use_hyperscan", [True, False])
+def test_a_raw_control_byte_never_hides_what_an_object_holds(control: str, *, use_hyperscan: bool) -> None:
+    """The decoder takes raw control bytes in strings, and the object's text spells them as escapes."""
+    record = b'{"req":{"k":"x' + control.encode() + b'oken wxyz"}}'
+    text = object_texts(parse_record(record).value["req"])[0]  # type: ignore[arg-type] # an object
+    escape = text[text.index("\\") + 1 :]
+    for start in range(len(escape) - 7):
+        leaf = Text(field="req", op=TextOp.CONTAINS, literal=escape[start : start + 6].split('"')[0])
+        need = need_of(leaf, Binder(None))
+        if need is not None:
+            assert scanner_for(sorted(need.literals), use_hyperscan=use_hyperscan).may_hold_any(record), leaf
