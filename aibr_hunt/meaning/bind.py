@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.model.mapping import FieldPath, FieldSpec, Mapping
@@ -193,10 +192,22 @@ def leaves(predicate: Predicate) -> Iterator[Leaf]:
         yield predicate
 
 
-@lru_cache(maxsize=64)
+_BINDERS: dict[int, Binder] = {}
+_MOST_BINDERS = 64
+
+
 def binder_of(mapping: Mapping | None) -> Binder:
-    """Return the binder of a mapping, made once."""
-    return Binder(mapping)
+    """Return the binder of a mapping, made once for each mapping value that is alive.
+
+    Kept by identity: hashing a mapping costs more than all that is asked of the binder. A binder holds its mapping, so
+    the identity of a kept one is never another's.
+    """
+    binder = _BINDERS.get(id(mapping))
+    if binder is None or binder.mapping is not mapping:
+        if len(_BINDERS) >= _MOST_BINDERS:
+            _BINDERS.clear()
+        binder = _BINDERS[id(mapping)] = Binder(mapping)
+    return binder
 
 
 def fields_of(predicate: Predicate) -> tuple[str, ...]:
