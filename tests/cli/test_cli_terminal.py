@@ -174,6 +174,10 @@ def test_ctrl_c_stops_a_run_with_a_word_and_leaves_nothing(rules: Path, logs: Pa
     held.execute("BEGIN IMMEDIATE")
     process = subprocess.Popen(**shell(tmp_path, "run", rules, "--logs", logs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # type: ignore[call-overload]
     assert "Asked:" in process.stdout.readline()
+    # Not before it says that it waits: a signal that lands in a destructor or an import is one that Python may drop.
+    told = process.stderr.readline()
+    while told and "wait" not in told.lower():
+        told = process.stderr.readline()
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
