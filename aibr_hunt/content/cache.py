@@ -59,7 +59,7 @@ class RuleCache:
         """Write what was kept since the last time, whole or not at all; a full or read-only disk is no error."""
         for fingerprint in sorted(self._changed):
             with contextlib.suppress(OSError):
-                _write_whole(self._path(fingerprint), orjson.dumps(self._bundle(fingerprint)))
+                write_whole(self._path(fingerprint), orjson.dumps(self._bundle(fingerprint)))
         self._changed.clear()
 
     def _bundle(self, fingerprint: str) -> dict[str, object]:
@@ -99,13 +99,18 @@ def _read(path: Path) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Leave `content` at `path`, whole or not at all; folders on the way are made.
+
+    Raises:
+        OSError: The disk is full or may not be written; nothing is left behind.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rules-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt too must not leave a part behind; it goes on as it came
         Path(name).unlink(missing_ok=True)
         raise

@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import os
 import platform
 import re
-import tempfile
 from collections.abc import Sequence
 from itertools import accumulate, islice
 from pathlib import Path
@@ -21,6 +19,8 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 import re2
+
+from aibr_hunt.content.cache import write_whole
 
 try:
     import hyperscan
@@ -85,7 +85,7 @@ class HyperscanScanner:
         database.compile(expressions=self._patterns, ids=numbers, elements=len(self._patterns), flags=flags)
         if cache is not None:
             with contextlib.suppress(OSError):
-                _write_whole(self._path(cache), hyperscan.dumpb(database))
+                write_whole(self._path(cache), hyperscan.dumpb(database))
         return database
 
     def _from_cache(self, cache: Path | None) -> hyperscan.Database | None:
@@ -165,15 +165,3 @@ class Re2Scanner:
     def may_hold_any(self, record: bytes) -> bool:
         """True when the record must be parsed."""
         return not record.isascii() or self._any.search(record) is not None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".literals-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -169,7 +169,7 @@ class RunRow:
 
     Attributes:
         id: `R-` and 16 hex digits.
-        kind: `files` for now.
+        kind: `files`, or `hunt` and `sweep` when one of these asked.
         asked: What was asked, in one line (rules and inputs as the user named them).
         query_digest: SHA-256 of the Query (sieve program and the meaning digests), hex.
         started, ended: Aware UTC.
