@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+from aibr_hunt.content.layouts import layout_faults, read_layout
 from aibr_hunt.content.schemas import CheckedFile, YamlMap, content_files, nearest, read_checked
 from aibr_hunt.content.yaml import YamlValue
 from aibr_hunt.errors import AibrError, ContentError, ContentErrors, Unsupported
@@ -111,6 +112,7 @@ def _contradictions(checked: CheckedFile) -> Iterator[ContentError]:
     for index, row in enumerate(fields):
         yield from _field_faults(checked, row, index)
     yield from _unmet_names(checked, names, {_text(row["name"]) for row in fields if row.get("open")})
+    yield from layout_faults(checked)
     ids = [_text(_map(row)["id"]) for row in _list(root.get("switches"))]
     for index, switch in enumerate(ids):
         if switch in ids[:index]:
@@ -180,6 +182,8 @@ def _mapping(checked: CheckedFile) -> Mapping:
         account=_paths(root.get("account")),
         csv=tuple((header, split_path(path)) for header, path in _pairs(root.get("csv"))),
         csv_json=_texts(root.get("csv_json")),
+        arrays=_paths(root.get("arrays")),
+        layouts=tuple(read_layout(_map(row)) for row in _list(root.get("layouts"))),
         digest=checked.digest,
     )
 
@@ -210,6 +214,7 @@ def _field(row: YamlMap) -> FieldSpec:
         common=tuple(fold(text) for text in _texts(row.get("common"))),
         is_object=bool(row.get("object", False)),
         derive=derive,
+        is_ascii=bool(row.get("ascii", False)),
     )
 
 

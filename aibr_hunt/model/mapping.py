@@ -1,12 +1,13 @@
 """Mappings: how a log source lies in files, and what its fields mean to the record.
 
-Cloud layouts hang on the same value later; the files layout is the JSON as the cloud delivers it.
+The files layout is the JSON as the cloud delivers it; the tables of cloud engines hang on the same value as layouts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aibr_hunt.model.layout import Layout
 from aibr_hunt.model.rule import LogSource
 
 FieldPath = tuple[str, ...]
@@ -29,6 +30,7 @@ class FieldSpec:
         common: Texts (folded) that so many records hold that they narrow next to nothing.
         is_object: True when the path ends at an object in the delivered form.
         derive: Name of a derivation applied to the text (`lower`, `host`); empty for none. Never verbatim.
+        is_ascii: The service writes only ASCII here (names of calls, ids, ARNs): letters that engines fold differently cannot occur.
     """
 
     name: str
@@ -43,6 +45,7 @@ class FieldSpec:
     common: tuple[str, ...] = ()
     is_object: bool = False
     derive: str = ""
+    is_ascii: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
-    """One log source in the files layout.
+    """One log source: its record as delivered, and the tables that hold it.
 
     Attributes:
         name: The file's stem, such as `aws_cloudtrail`; also the Source name in records.
@@ -94,6 +97,8 @@ class Mapping:
         lookback_days: Events older than this before the run are untimed.
         csv: For portal exports: header texts (lower case) to member paths; empty when the source has no CSV form.
         csv_json: Members that hold JSON text in the CSV form and objects in the JSON form.
+        arrays: Member paths that hold lists. On a layout without its own arrays (JSON columns) they say where lists are.
+        layouts: How the source lies in the tables of the cloud engines.
     """
 
     name: str
@@ -121,4 +126,6 @@ class Mapping:
     lookback_days: int = 4000
     csv: tuple[tuple[str, FieldPath], ...] = ()
     csv_json: tuple[str, ...] = ()
+    arrays: tuple[FieldPath, ...] = ()
+    layouts: tuple[Layout, ...] = ()
     digest: str = ""
