@@ -18,6 +18,7 @@ from aibr_hunt.model.mapping import FieldPath
 MAX_JSON_TEXT_NESTING: Final = 64
 # Lists and objects in one another when all JSON texts of an object are opened: as deep as a record itself may be.
 MAX_OPENED_NESTING: Final = 256
+_HOST_AND_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 _DIGITS_OF_A_DOUBLE: Final = 15
 # An exponent, or more digits than a double tells apart.
 _BY_SPELLING: Final = re.compile(r"[0-9](?:[eE]|\.[0-9]{7})|[0-9]{10}\.[0-9]")
@@ -80,7 +81,15 @@ def _read(root: Json, field: BoundField) -> list[Json]:
         found = [value for value in found if not (isinstance(value, str) and value in field.blanks)]
     if field.spec.derive == "lower":
         found = [value.lower() if isinstance(value, str) else value for value in found]
+    elif field.spec.derive == "host":
+        found = [host_of(value) if isinstance(value, str) else value for value in found]
     return found
+
+
+def host_of(text: str) -> str:
+    """Return the address in front of a port (`192.0.2.7:443`, `[2001:db8::1]:443`), any other text as it is."""
+    found = _HOST_AND_PORT.fullmatch(text)
+    return text if found is None else found.group(1) or found.group(2)
 
 
 def _through_all(root: Json, field: BoundField) -> list[Json]:

@@ -8,7 +8,7 @@ import pytest
 
 from aibr_hunt.meaning.bind import BoundField, split_path
 from aibr_hunt.meaning.scalar import number_of
-from aibr_hunt.meaning.view import MAX_JSON_TEXT_NESTING, View, compact, nesting, object_texts, opened, parsed_text, scalars
+from aibr_hunt.meaning.view import MAX_JSON_TEXT_NESTING, View, compact, host_of, nesting, object_texts, opened, parsed_text, scalars
 from aibr_hunt.model.event import Json, OddNumber
 from aibr_hunt.model.mapping import FieldSpec
 
@@ -196,3 +196,27 @@ def test_an_element_knows_the_record_that_it_lies_in() -> None:
     element = View({"b": 1}, whole)
     assert element.outer is whole
     assert whole.outer is None
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("192.0.2.7:443", "192.0.2.7"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("storage.example.com:443", "storage.example.com:443"),
+        ("192.0.2.7:", "192.0.2.7:"),
+        ("192.0.2.7:443000", "192.0.2.7:443000"),
+    ],
+)
+def test_host_is_the_address_in_front_of_a_port_and_any_other_text_as_it_is(text: str, host: str) -> None:
+    assert host_of(text) == host
+
+
+def test_a_field_that_derives_its_host_is_tested_without_the_port() -> None:
+    field = BoundField(
+        key="caller", paths=(("caller",),), spec=FieldSpec(name="caller", paths=(("caller",),), derive="host", is_verbatim=False)
+    )
+    assert View({"caller": ["192.0.2.7:5678", 5]}).values(field) == ["192.0.2.7", 5]
