@@ -40,3 +40,17 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.fail(f"AIBR_SAMPLES names no folder: {folder}")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what parity tests recorded of their cells: a green dot does not say how much it stands for."""
+    rows = [
+        str(value)
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, value in report.user_properties
+        if name == "parity"
+    ]
+    if rows:
+        terminalreporter.section("parity")
+        for row in sorted(rows):
+            terminalreporter.line(row)
