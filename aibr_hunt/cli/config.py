@@ -7,7 +7,7 @@ import click
 from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, say_json, say_table
 from aibr_hunt.cli.parts import json_option
-from aibr_hunt.cli.settings import SETTINGS, Settings, Value
+from aibr_hunt.cli.settings import Settings, Value, what_of
 
 
 @click.group("config", cls=NearestGroup)
@@ -22,9 +22,9 @@ def show(settings: Settings, *, as_json: bool) -> int:
     """Print each setting, its value and its origin: option, AIBR_* variable, ./aibr-hunt.toml, the user's file, default."""
     if as_json:
         for name, chosen in settings.chosen.items():
-            say_json({"name": name, "value": chosen.value, "origin": chosen.origin, "what": SETTINGS[name].what})
+            say_json({"name": name, "value": chosen.value, "origin": chosen.origin, "what": what_of(name)})
         return int(Exit.NOTHING_FOUND)
-    rows = [(name, _shown(chosen.value), chosen.origin, SETTINGS[name].what) for name, chosen in settings.chosen.items()]
+    rows = [(name, _shown(chosen.value), chosen.origin, what_of(name)) for name, chosen in settings.chosen.items()]
     say_table(("setting", "value", "from", "what it is"), rows, show_all=True)
     return int(Exit.NOTHING_FOUND)
 

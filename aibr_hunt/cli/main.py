@@ -28,6 +28,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "ledger": ("ledger", "Status, backup and upgrade of the ledger."),
     "report": ("report", "Write the report of a run as HTML, Markdown and JSON."),
     "coverage": ("coverage", "What was looked at, for which rule, over which time."),
+    "engines": ("engines", "What each engine can say of a rule, and where each log source lies there."),
     "config": ("config", "Show every setting and where it came from."),
     "completion": ("completion", "Print the completion script of your shell."),
 }

@@ -1,4 +1,4 @@
-"""`aibr-hunt rules`: list, show, check, test, start and match rules."""
+"""`aibr-hunt rules`: list, show, check, test, start, match, compile and explain rules."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Final
 
 import click
 
+from aibr_hunt.cli.compile import compile_text
+from aibr_hunt.cli.deploy import deploy_pack
+from aibr_hunt.cli.explain import explain_rule
 from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, complain, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import all_option, json_option, library_of, reason_of, tell_refused, tell_warnings
@@ -27,7 +30,12 @@ DEFAULT_RULES: Final = ("shipped:",)
 
 @click.group("rules", cls=NearestGroup)
 def command() -> None:
-    """List, show, check, test, start and match rules."""
+    """List, show, check, test, start, match, compile and explain rules."""
+
+
+command.add_command(compile_text)
+command.add_command(explain_rule)
+command.add_command(deploy_pack)
 
 
 @command.command("list", epilog="Example: aibr-hunt rules list shipped:aws --json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import platformdirs
 
 from aibr_hunt.errors import UsageError
+from aibr_hunt.model.layout import EngineKind
 
 Value: TypeAlias = "str | int | list[str]"
 FILE_NAME: Final = "aibr-hunt.toml"
@@ -80,6 +81,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "log_level": Setting(default="warning", what=f"How much is told on standard error: {', '.join(LOG_LEVELS)}.", fault=_fault_of_level),
     "actor": Setting(default="", what="Who acts, as the evidence record names it; empty for the login name."),
 }
+# The section of a file that names tables, and how each of its keys is spelled.
+TABLES: Final = "tables"
+_TABLE_KEY: Final = "<mapping>.<engine>.<layout>"
+
+
+def what_of(name: str) -> str:
+    """Return what a setting is, in a sentence."""
+    return SETTINGS[name].what if name in SETTINGS else "Table that a layout reads in place of its usual one."
 
 
 class Settings:
@@ -129,6 +138,11 @@ class Settings:
     def cache(self) -> Path:
         """Folder of parsed rules."""
         return Path(self.text("cache")).expanduser()
+
+    @property
+    def tables(self) -> dict[str, Chosen]:
+        """Tables that configuration names, by `<mapping>.<engine>.<layout>`."""
+        return {name.removeprefix(f"{TABLES}."): each for name, each in self.chosen.items() if name.startswith(f"{TABLES}.")}
 
     @property
     def content(self) -> tuple[Path, ...]:
@@ -193,7 +207,35 @@ def _from_file(path: Path) -> dict[str, Chosen]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}.") from None
-    return {name: Chosen(value=_checked(name, value, str(path)), origin=str(path)) for name, value in values.items()}
+    tables = _tables(values.pop(TABLES, {}), str(path))
+    return {name: Chosen(value=_checked(name, value, str(path)), origin=str(path)) for name, value in values.items()} | tables
+
+
+def _tables(section: object, where: str) -> dict[str, Chosen]:
+    """Return the settings of a section `[tables]`; whether mapping and layout exist is asked where they are used."""
+    if not isinstance(section, dict):
+        raise UsageError(f"{where} sets {TABLES} to {section!r}.", hint=f'[{TABLES}] is a section of lines `{_TABLE_KEY} = "table"`.')
+    found: dict[str, Chosen] = {}
+    for key, value in _leaves(section):
+        parts = key.split(".")
+        if len(parts) != 3 or not isinstance(value, str) or not value:
+            hint = f'Write {_TABLE_KEY} = "table", such as aws_cloudtrail.athena.projection = "security.trail".'
+            raise UsageError(f"{where} sets {TABLES}.{key} to {value!r}.", hint=hint)
+        if parts[1] not in list(EngineKind):
+            near = difflib.get_close_matches(parts[1], EngineKind, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Engines are {', '.join(EngineKind)}."
+            raise UsageError(f"{where} sets {TABLES}.{key}: there is no engine {parts[1]}.", hint=hint)
+        found[f"{TABLES}.{key}"] = Chosen(value=value, origin=where)
+    return found
+
+
+def _leaves(section: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each line of a section with its dotted key, whether it was written dotted, quoted or as a section of its own."""
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Chosen]:
@@ -220,9 +262,10 @@ def _faultless(name: str, value: Value, where: str) -> Value:
 def _checked(name: str, value: object, where: str) -> Value:
     setting = SETTINGS.get(name)
     if setting is None:
-        near = difflib.get_close_matches(name, SETTINGS, n=1)
+        known = (*SETTINGS, TABLES)
+        near = difflib.get_close_matches(name, known, n=1)
         raise UsageError(
-            f"{where} sets the unknown key {name!r}.", hint=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(SETTINGS)}."
+            f"{where} sets the unknown key {name!r}.", hint=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
         )
     if isinstance(setting.default, list) and isinstance(value, list):
         return [str(each) for each in value]

@@ -19,7 +19,7 @@ from aibr_hunt.cli.skeletons import README as OWN_README
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "demo").glob("*.md")))
 # Commands that a later version brings: named in the normative pages, which say so.
-LATER = {"engines"}
+LATER: set[str] = set()
 _SPAN = re.compile(r"`(aibr-hunt(?: [^`]+)?)`")
 _LINE = re.compile(r"^\s*(?:\$ |> )?(?:\.venv/bin/)?(aibr-hunt .*?)(?:\s+#.*)?$", re.MULTILINE)
 _FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -1,0 +1,282 @@
+"""Sentinel's rules: the shape that the resource provider documents, its limits, and text that no template reads as an expression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import re2
+import yaml
+from jsonschema import Draft202012Validator
+
+from aibr_hunt.hunt.deploy_sentinel import TACTICS, WITHOUT_PORT
+from aibr_hunt.model.layout import EngineKind
+from tests.unit.deploy_samples import HOSTILE_TEXTS, HOSTILE_TITLE, documents, files_of, library, pack_of, rule_of, shipped
+
+# The enumeration AttackTactic of Microsoft.SecurityInsights, and the identifiers of the entities that are used here.
+KNOWN_TACTICS = [
+    "Reconnaissance",
+    "ResourceDevelopment",
+    "InitialAccess",
+    "Execution",
+    "Persistence",
+    "PrivilegeEscalation",
+    "DefenseEvasion",
+    "CredentialAccess",
+    "Discovery",
+    "LateralMovement",
+    "Collection",
+    "Exfiltration",
+    "CommandAndControl",
+    "Impact",
+    "PreAttack",
+    "ImpairProcessControl",
+    "InhibitResponseFunction",
+]
+IDENTIFIERS = {"Account": ["FullName", "AadUserId"], "IP": ["Address"], "AzureResource": ["ResourceId"], "CloudApplication": ["Name"]}
+DURATION = {"type": "string", "pattern": r"^P(\d+D|T\d+H)$"}
+ENTITY = {
+    "type": "object",
+    "required": ["entityType", "fieldMappings"],
+    "additionalProperties": False,
+    "properties": {
+        "entityType": {"enum": list(IDENTIFIERS)},
+        "fieldMappings": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 3,
+            "items": {
+                "type": "object",
+                "required": ["identifier", "columnName"],
+                "additionalProperties": False,
+                "properties": {
+                    "identifier": {"enum": [each for some in IDENTIFIERS.values() for each in some]},
+                    "columnName": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+DETAILS = {
+    "type": "object",
+    "maxProperties": 20,
+    "propertyNames": {"pattern": r"^[a-zA-Z]+\w*$", "maxLength": 20},
+    "additionalProperties": {"type": "string", "pattern": r"^[a-zA-Z_]+\w*$", "maxLength": 500},
+}
+PROPERTIES: dict[str, Any] = {
+    "displayName": {"type": "string", "minLength": 1, "maxLength": 257},
+    "description": {"type": "string", "minLength": 1, "maxLength": 5001},
+    "severity": {"enum": ["Informational", "Low", "Medium", "High"]},
+    "enabled": {"const": False},
+    "query": {"type": "string", "minLength": 1, "maxLength": 10_000},
+    "queryFrequency": DURATION,
+    "queryPeriod": DURATION,
+    "triggerOperator": {"enum": ["GreaterThan", "LessThan", "Equal", "NotEqual"]},
+    "triggerThreshold": {"type": "integer", "minimum": 0, "maximum": 10_000},
+    "suppressionDuration": {"const": "PT5H"},
+    "suppressionEnabled": {"const": False},
+    "tactics": {"type": "array", "items": {"enum": KNOWN_TACTICS}, "uniqueItems": True},
+    "techniques": {"type": "array", "items": {"type": "string", "pattern": r"^T\d{4}$"}, "uniqueItems": True},
+    "subTechniques": {"type": "array", "items": {"type": "string", "pattern": r"^T\d{4}\.\d{3}$"}, "uniqueItems": True},
+    "entityMappings": {"type": "array", "minItems": 1, "maxItems": 10, "items": ENTITY},
+    "customDetails": DETAILS,
+    "eventGroupingSettings": {
+        "properties": {"aggregationKind": {"enum": ["SingleAlert", "AlertPerResult"]}},
+        "required": ["aggregationKind"],
+    },
+    "incidentConfiguration": {
+        "type": "object",
+        "required": ["createIncident", "groupingConfiguration"],
+        "properties": {
+            "createIncident": {"type": "boolean"},
+            "groupingConfiguration": {
+                "required": ["enabled", "reopenClosedIncident", "lookbackDuration", "matchingMethod"],
+                "properties": {"lookbackDuration": DURATION, "matchingMethod": {"enum": ["AllEntities", "AnyAlert", "Selected"]}},
+            },
+        },
+    },
+}
+TEMPLATE = {
+    "type": "object",
+    "required": ["$schema", "contentVersion", "parameters", "resources"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "pattern": "deploymentTemplate"},
+        "contentVersion": {"const": "1.0.0.0"},
+        "parameters": {"type": "object", "required": ["workspace"]},
+        "resources": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["type", "apiVersion", "name", "kind", "properties"],
+                "properties": {
+                    "type": {"const": "Microsoft.OperationalInsights/workspaces/providers/alertRules"},
+                    "apiVersion": {"pattern": r"^\d{4}-\d{2}-\d{2}(-preview)?$"},
+                    "name": {"pattern": r"^\[concat\(parameters\('workspace'\), '/Microsoft\.SecurityInsights/[0-9a-f-]{36}'\)\]$"},
+                    "kind": {"const": "Scheduled"},
+                    "properties": {"type": "object", "required": list(PROPERTIES), "additionalProperties": False, "properties": PROPERTIES},
+                },
+            },
+        },
+    },
+}
+COMMUNITY = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["id", "name", "description", "severity", "requiredDataConnectors", "query", "version", "kind"],
+    "properties": {
+        "id": {"pattern": "^[0-9a-f-]{36}$"},
+        "name": {"type": "string", "maxLength": 256},
+        "description": {"type": "string", "maxLength": 5000},
+        "severity": PROPERTIES["severity"],
+        "requiredDataConnectors": {"type": "array", "items": {"type": "object", "required": ["connectorId", "dataTypes"]}},
+        "queryFrequency": {"pattern": r"^\d+[hd]$"},
+        "queryPeriod": {"pattern": r"^\d+[hd]$"},
+        "triggerOperator": {"const": "gt"},
+        "triggerThreshold": {"const": 0},
+        "tactics": PROPERTIES["tactics"],
+        "relevantTechniques": {"type": "array", "items": {"pattern": r"^T\d{4}(\.\d{3})?$"}},
+        "query": PROPERTIES["query"],
+        "entityMappings": PROPERTIES["entityMappings"],
+        "customDetails": DETAILS,
+        "eventGroupingSettings": PROPERTIES["eventGroupingSettings"],
+        "version": {"pattern": r"^\d+\.\d+\.\d+$"},
+        "kind": {"const": "Scheduled"},
+    },
+}
+
+
+def properties_of(*rules: Any, **asked: Any) -> list[dict[str, Any]]:
+    found = documents(pack_of(rules, EngineKind.KQL, **asked), "sentinel/arm/")
+    return [each["resources"][0]["properties"] for each in found.values()]
+
+
+def test_every_template_has_the_documented_shape_and_keeps_the_limits() -> None:
+    templates = documents(pack_of(shipped(), EngineKind.KQL), "sentinel/arm/")
+    assert templates
+    for template in templates.values():
+        Draft202012Validator(TEMPLATE).validate(template)
+
+
+def test_every_file_in_the_communitys_form_has_its_shape_and_says_the_same() -> None:
+    pack = pack_of(shipped(), EngineKind.KQL)
+    templates = documents(pack, "sentinel/arm/")
+    pages = {path: yaml.safe_load(content) for path, content in files_of(pack).items() if path.startswith("sentinel/yaml/")}
+    assert len(pages) == len(templates)
+    for path, page in pages.items():
+        Draft202012Validator(COMMUNITY).validate(page)
+        properties = templates[path.replace("yaml/", "arm/").replace(".yaml", ".json")]["resources"][0]["properties"]
+        assert page["query"] == properties["query"]
+        assert page["tactics"] == properties["tactics"]
+        assert page["entityMappings"] == properties["entityMappings"]
+
+
+def test_entities_and_details_name_columns_that_the_text_gives() -> None:
+    for each in properties_of(*shipped()):
+        given = each["query"][each["query"].index("| project") :]
+        named = [field["columnName"] for entity in each["entityMappings"] for field in entity["fieldMappings"]]
+        assert all(column in given for column in [*named, *each["customDetails"].values()])
+
+
+def test_every_tactic_of_the_catalogue_has_a_name_that_sentinel_knows() -> None:
+    assert {tactic.id for tactic in library().catalogue.tactics_of("attack")} == TACTICS.keys()
+    assert set(TACTICS.values()) <= set(KNOWN_TACTICS)
+
+
+def test_techniques_of_atlas_are_left_out_and_sub_techniques_stand_apart() -> None:
+    tags = ["attack.credential-access", "attack.t1552", "attack.t1555.006", "atlas.aml.t0055"]
+    (found,) = properties_of(rule_of(EngineKind.KQL, tags=tags))
+    assert (found["techniques"], found["subTechniques"]) == (["T1552", "T1555"], ["T1555.006"])
+    assert found["tactics"] == ["CredentialAccess"]
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [("informational", "Informational"), ("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "High")],
+)
+def test_severities_map(level: str, severity: str) -> None:
+    assert properties_of(rule_of(EngineKind.KQL, level=level))[0]["severity"] == severity
+
+
+@pytest.mark.parametrize(
+    ("every", "frequency", "period", "minutes"), [(1, "PT1H", "PT2H", 65), (24, "P1D", "PT25H", 1445), (23, "PT23H", "P1D", 1385)]
+)
+def test_the_text_looks_back_as_far_as_the_rule_and_tells_of_arrivals_since_the_run_before(
+    every: int, frequency: str, period: str, minutes: int
+) -> None:
+    (found,) = properties_of(rule_of(EngineKind.KQL), every_hours=every)
+    assert (found["queryFrequency"], found["queryPeriod"]) == (frequency, period)
+    lines = found["query"].splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("| where "))
+    assert lines[at : at + 2] == [f"| where TimeGenerated >= ago({every + 1}h)", f"| where ingestion_time() >= ago({minutes}m)"]
+
+
+def test_a_port_behind_an_address_is_taken_off_before_it_becomes_an_entity() -> None:
+    rule = rule_of(
+        EngineKind.KQL,
+        logsource={"product": "azure", "service": "storage_blob"},
+        detection={"selection": {"operationName": "GetBlob"}, "condition": "selection"},
+    )
+    (found,) = properties_of(rule)
+    assert {"identifier": "Address", "columnName": "AibrAddress"} in [each["fieldMappings"][0] for each in found["entityMappings"]]
+    assert "| extend AibrAddress = extract(" in found["query"]
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("192.0.2.7:443", "192.0.2.7"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+    ],
+)
+def test_addresses_lose_their_port_and_nothing_else(written: str, address: str) -> None:
+    found = re2.search(WITHOUT_PORT, written)
+    assert found is not None
+    assert found.group(1) == address
+
+
+def test_a_text_in_brackets_is_no_expression() -> None:
+    (found,) = properties_of(rule_of(EngineKind.KQL, title="[concat('a')]", description="[reference('secret').value]"))
+    assert found["displayName"] == "[[concat('a')]"
+    assert found["description"] == "[[reference('secret').value]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"title": "x" * 257}, "title has 257 characters; Sentinel allows 256"),
+        ({"description": "x" * 5001}, "description has 5,001 characters; Sentinel allows 5,000"),
+        ({"texts": [f"{number:x<40}" for number in range(400)]}, "characters; Sentinel allows 10,000"),
+    ],
+)
+def test_what_is_over_a_limit_is_refused_by_name_with_the_numbers(changes: dict[str, Any], reason: str) -> None:
+    pack = pack_of([rule_of(EngineKind.KQL, **changes)], EngineKind.KQL)
+    assert [each.name for each in pack.refused] == ["rule_1"]
+    assert reason in pack.refused[0].reason
+    assert pack.prepared == ()
+
+
+def test_a_look_back_over_fourteen_days_is_refused() -> None:
+    (refused,) = pack_of([rule_of(EngineKind.KQL)], EngineKind.KQL, every_hours=336).refused
+    assert "337 hours" in refused.reason
+
+
+def test_one_form_alone_can_be_asked_for() -> None:
+    names = files_of(pack_of([rule_of(EngineKind.KQL)], EngineKind.KQL, forms=("yaml",)))
+    assert sorted(names) == ["README.md", "pack.json", "sentinel/yaml/rule_1.yaml"]
+
+
+def test_what_a_stranger_wrote_comes_back_whole_from_yaml_and_json() -> None:
+    rule = rule_of(EngineKind.KQL, title=HOSTILE_TITLE, description="a\n - b: *c\n&d !!python/object:os.system x", texts=HOSTILE_TEXTS)
+    pack = pack_of([rule], EngineKind.KQL)
+    page = yaml.safe_load(files_of(pack)["sentinel/yaml/rule_1.yaml"])
+    (properties,) = properties_of(rule)
+    assert page["name"] == properties["displayName"] == pack.prepared[0].title
+    assert page["description"] == "a\n - b: *c\n&d !!python/object:os.system x"
+    assert page["query"] == properties["query"]
