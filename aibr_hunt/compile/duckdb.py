@@ -7,13 +7,13 @@ from typing import Final
 
 from aibr_hunt.compile.addresses import dotted_quads
 from aibr_hunt.compile.dialects import WHOLE_TIME, Dialect, doubled, json_path, whole
-from aibr_hunt.compile.words import ATHENA
+from aibr_hunt.compile.words import DUCKDB
 from aibr_hunt.model.layout import EngineKind, Kind
 from aibr_hunt.model.predicate import TimePart
 
 
 def _duck_identifier(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in ATHENA else '"' + name.replace('"', '""') + '"'
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in DUCKDB else '"' + name.replace('"', '""') + '"'
 
 
 def _duck_json(value: str, kind: Kind) -> str:

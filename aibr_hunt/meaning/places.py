@@ -153,6 +153,8 @@ class _Way:
 
     def parse(self, times: int) -> None:
         """Parse the text that the way has reached, where JSON stands as text inside JSON."""
+        if isinstance(self.value, ColumnValue):
+            return  # a column of JSON holds what the text says, parsed already; one of text is parsed where it is read
         for _ in range(times):
             if self.value is not None and self.value.type.kind is Kind.JSON:
                 self._keep_root()
