@@ -13,7 +13,8 @@ def test_every_word_of_duckdb_can_be_a_column() -> None:
     words = [str(row[0]) for row in connection.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()]
     assert len(words) > 300
     for word in words:
-        assert connection.execute(f'SELECT {DUCK.identifier(word)}, 1 FROM (SELECT 7 AS "{word}")').fetchall() == [(7, 1)], word
+        text = f'SELECT {DUCK.identifier(word)}, 1 FROM (SELECT 7 AS "{word}")'  # noqa: S608 - words that DuckDB itself lists
+        assert connection.execute(text).fetchall() == [(7, 1)], word
 
 
 def test_kql_names_that_are_no_plain_words_stand_in_brackets() -> None:
