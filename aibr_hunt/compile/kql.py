@@ -11,8 +11,9 @@ from ipaddress import IPv4Network, ip_network
 from typing import Final, assert_never
 
 from aibr_hunt.compile.addresses import QUAD
+from aibr_hunt.compile.alternatives import OneOf, gathered
 from aibr_hunt.compile.dialects import BROKEN_NUMBER, NUMBER_FORM, TIME_FORM
-from aibr_hunt.compile.sql import NON_ASCII, ORDER_SIGNS, escaped, gathered, letters_pattern, number_pattern, wildcard_pattern
+from aibr_hunt.compile.sql import NON_ASCII, ORDER_SIGNS, escaped, letters_pattern, number_pattern, wildcard_pattern
 from aibr_hunt.compile.text import Joined, Node
 from aibr_hunt.compile.words import KQL
 from aibr_hunt.errors import Unsupported
@@ -119,30 +120,14 @@ class KqlPrinter:
         assert_never(condition)
 
     def _either(self, items: tuple[Condition, ...]) -> Node:
-        items = gathered(items)
-        equal: dict[tuple[Value, bool], list[str]] = {}
-        for item in items:
-            if isinstance(item, TextIs) and item.op is TextOp.EQUALS:
-                equal.setdefault((item.value, item.cased), []).append(item.literal)
-        parts: list[Node] = []
-        done: set[tuple[Value, bool]] = set()
-        for item in items:
-            key = (item.value, item.cased) if isinstance(item, TextIs) and item.op is TextOp.EQUALS else None
-            if key is None or len(equal[key]) == 1:
-                parts.append(self.condition(item))
-            elif key not in done:
-                done.add(key)
-                word = "in" if key[1] else "in~"
-                parts.append(
-                    Joined(joiner=", ", parts=tuple(map(literal, equal[key])), opening=f"{self._text(key[0])} {word} (", closing=")")
-                )
-        return parts[0] if len(parts) == 1 else Joined(joiner=" or ", parts=tuple(parts))
+        parts = tuple(self._one_of(item) if isinstance(item, OneOf) else self.condition(item) for item in gathered(items))
+        return parts[0] if len(parts) == 1 else Joined(joiner=" or ", parts=parts)
 
-    def _is_one_of(self, value: Value, literals: list[str], *, cased: bool) -> Node:
-        text, word = self._text(value), "in" if cased else "in~"
-        if not cased and not all(map(str.isascii, literals)):
+    def _one_of(self, found: OneOf) -> Node:
+        text, word = self._text(found.value), "in" if found.cased else "in~"
+        if not found.cased and not all(map(str.isascii, found.literals)):
             text, word = f"tolower({text})", "in"
-        return Joined(joiner=", ", parts=tuple(map(literal, literals)), opening=f"{text} {word} (", closing=")")
+        return Joined(joiner=", ", parts=tuple(map(literal, found.literals)), opening=f"{text} {word} (", closing=")")
 
     def _test(self, test: Test) -> Node:  # noqa: C901, PLR0911, PLR0912 - one line for each test of the closed union
         match test:

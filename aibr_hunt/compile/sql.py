@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import assert_never
 
+from aibr_hunt.compile.alternatives import OneOf, gathered
 from aibr_hunt.compile.dialects import BROKEN_NUMBER, NUMBER_FORM, Dialect
 from aibr_hunt.compile.text import Joined, Node, flat
 from aibr_hunt.model.condition import (
@@ -42,7 +43,6 @@ from aibr_hunt.model.layout import Kind
 from aibr_hunt.model.predicate import OrderOp, Star, TextOp
 
 ORDER_SIGNS = {OrderOp.LT: "<", OrderOp.LTE: "<=", OrderOp.GT: ">", OrderOp.GTE: ">="}
-MANY = 8  # fragments of one text, from which on they stand in one pattern
 _JSON = frozenset({Kind.JSON, Kind.JSON_TEXT})
 _EMPTY_JSON = ("null", '""', "{}", "[]")
 
@@ -82,23 +82,12 @@ class SqlPrinter:
         assert_never(condition)
 
     def _either(self, items: tuple[Condition, ...]) -> Node:
-        """Return a disjunction; texts that one value may equal stand in one IN, many that it may hold in one pattern."""
-        items = gathered(items)
-        equal: dict[tuple[Value, bool], list[str]] = {}
-        for item in items:
-            if isinstance(item, TextIs) and item.op is TextOp.EQUALS:
-                equal.setdefault((item.value, item.cased), []).append(item.literal)
-        parts: list[Node] = []
-        done: set[tuple[Value, bool]] = set()
-        for item in items:
-            key = (item.value, item.cased) if isinstance(item, TextIs) and item.op is TextOp.EQUALS else None
-            if key is None or len(equal[key]) == 1:
-                parts.append(self.condition(item))
-            elif key not in done:
-                done.add(key)
-                literals = tuple(map(self.dialect.literal, equal[key]))
-                parts.append(Joined(joiner=", ", parts=literals, opening=f"{self._text(*key)} IN (", closing=")"))
-        return parts[0] if len(parts) == 1 else Joined(joiner=" OR ", parts=tuple(parts))
+        parts = tuple(self._one_of(item) if isinstance(item, OneOf) else self.condition(item) for item in gathered(items))
+        return parts[0] if len(parts) == 1 else Joined(joiner=" OR ", parts=parts)
+
+    def _one_of(self, found: OneOf) -> Node:
+        literals = tuple(map(self.dialect.literal, found.literals))
+        return Joined(joiner=", ", parts=literals, opening=f"{self._text(found.value, found.cased)} IN (", closing=")")
 
     def _test(self, test: Test) -> Node:  # noqa: C901, PLR0911, PLR0912 - one line for each test of the closed union
         dialect = self.dialect
@@ -245,17 +234,6 @@ def _bare(node: Node) -> Node:
     return (
         Joined(joiner=node.joiner, parts=node.parts, opening="", closing="") if isinstance(node, Joined) and node.opening == "(" else node
     )
-
-
-def gathered(items: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Return the items with many fragments of one text in one pattern: engines compile few hundred terms, and lower a text for each."""
-    held: dict[Value, list[str]] = {}
-    for item in items:
-        if isinstance(item, HoldsFragment):
-            held.setdefault(item.value, []).append(item.fragment)
-    many = {value: HoldsAny(value=value, fragments=tuple(found)) for value, found in held.items() if len(found) >= MANY}
-    kept = [item for item in items if not (isinstance(item, HoldsFragment) and item.value in many)]
-    return (*kept, *many.values())
 
 
 def letters_pattern(letters: str) -> str:
