@@ -172,7 +172,14 @@ def test_ctrl_c_stops_a_run_with_a_word_and_leaves_nothing(rules: Path, logs: Pa
     subprocess.run(**shell(tmp_path, "run", rules, "--logs", logs), capture_output=True, check=False)  # type: ignore[call-overload]
     held = sqlite3.connect(tmp_path / "home" / "ledger.sqlite3", isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
-    process = subprocess.Popen(**shell(tmp_path, "run", rules, "--logs", logs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        **shell(tmp_path, "run", rules, "--logs", logs),  # type: ignore[call-overload]
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell without job control starts its background jobs with SIGINT ignored, every descendant inherits that, and Python honours it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - nothing else happens between fork and exec
+    )
     assert "Asked:" in process.stdout.readline()
     # Not before it says that it waits: a signal that lands in a destructor or an import is one that Python may drop.
     told = process.stderr.readline()
