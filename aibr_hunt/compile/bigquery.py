@@ -35,7 +35,16 @@ def _google_pattern(pattern: str) -> str:
 def _google_identifier(name: str) -> str:
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.lower() not in BIGQUERY:
         return name
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+    return _backquoted(name)
+
+
+def _backquoted(name: str) -> str:
+    """Return a name in backquotes, in which the escapes of string literals hold."""
+    return (
+        "`"
+        + "".join("\\`" if character == "`" else character if character == "'" else _google_character(character) for character in name)
+        + "`"
+    )
 
 
 def _google_path(path: tuple[str, ...]) -> str:
@@ -75,7 +84,7 @@ GOOGLE: Final = Dialect(
     engine=EngineKind.BIGQUERY,
     literal=_google_literal,
     identifier=_google_identifier,
-    table=lambda name: "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`",
+    table=_backquoted,
     contains=lambda text, literal: f"STRPOS({text}, {literal}) > 0",
     starts=lambda text, literal: f"STARTS_WITH({text}, {literal})",
     ends=lambda text, literal: f"ENDS_WITH({text}, {_google_literal(literal)})",

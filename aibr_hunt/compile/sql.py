@@ -203,7 +203,8 @@ class SqlPrinter:
             case JsonValue(of=of, path=path):
                 return self.dialect.json_part(self.value(of), path, of.type.kind)
             case ParsedValue(of=of):
-                return self._text(of)
+                # What is text in one delivery may stand as an object in another.
+                return f"COALESCE({self._text(of)}, {self._json_text(of)})"
         assert_never(value)
 
     def _text(self, value: Value, cased: bool = True) -> str:  # noqa: FBT001, FBT002 - read in one place, as `_text(value, cased)`

@@ -38,6 +38,12 @@ class BoundField:
     warning: str = ""
 
 
+def holds_an_object(field: BoundField) -> bool:
+    """True when the mapping names the field itself and an object may stand there: marked so, or open and not JSON in a text."""
+    spec = field.spec
+    return field.key == spec.name and (spec.is_object or (spec.is_open and not spec.json_text))
+
+
 def split_path(name: str) -> FieldPath:
     r"""Return the member names of a field as written: dots separate, `\.` is a dot, `\\` a backslash."""
     if "\\" not in name:

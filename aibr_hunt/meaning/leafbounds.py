@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Final, assert_never
 
-from aibr_hunt.meaning.bind import BoundField, is_open
+from aibr_hunt.meaning.bind import BoundField, holds_an_object, is_open
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.leaf import text_test
 from aibr_hunt.meaning.letters import ascii_run, fragment_of, is_stable, odd_letters
@@ -22,8 +22,6 @@ from aibr_hunt.model.condition import (
     BooleanIs,
     ColumnValue,
     Condition,
-    ElementValue,
-    EntryValue,
     Finds,
     HasNonAscii,
     HoldsFragment,
@@ -32,11 +30,9 @@ from aibr_hunt.model.condition import (
     IsBroken,
     IsPresent,
     IsScalar,
-    JsonValue,
     MemberValue,
     NumberIs,
     NumbersAgree,
-    ParsedValue,
     TextIs,
     TextsAgree,
     TimePartIs,
@@ -112,7 +108,7 @@ def bounds_of_leaf(leaf: TestLeaf, asked: Asked) -> LeafBounds:
         case _:
             assert_never(leaf)
     found = _without_blanks(found, leaf, asked)
-    return _drift_proof(found, leaf, access)
+    return _drift_proof(found, leaf, asked)
 
 
 def _exact(test: Condition) -> LeafBounds:
@@ -137,7 +133,7 @@ def _kind(access: Access) -> Kind:
 def _text(leaf: Text, asked: Asked) -> LeafBounds:
     access, field = asked.access, asked.field
     kind, value = _kind(access), access.value
-    if kind in {Kind.STRUCT, Kind.MAP, Kind.JSON_TEXT} or (kind is Kind.JSON and field.spec.is_object and field.key == field.spec.name):
+    if kind in {Kind.STRUCT, Kind.MAP, Kind.JSON_TEXT} or (kind is Kind.JSON and holds_an_object(field) and is_open(leaf)):
         return _object_text(leaf, access)
     if kind is Kind.TIME or (kind is Kind.REAL and not _is_number(leaf)):
         return _loose(IsPresent(value=value), "the text of a time or of a number with a fraction")
@@ -168,7 +164,7 @@ def _present(access: Access, field: BoundField, blanks: tuple[str, ...] = ()) ->
     """Return that the value is there: of JSON that is known to be no list and no object, that its scalar is."""
     if _kind(access) is not Kind.JSON:
         return IsPresent(value=access.value, blanks=blanks)
-    is_scalar = access.is_declared and not field.spec.is_object
+    is_scalar = access.is_declared and not holds_an_object(field)
     there: Condition = IsScalar(value=access.value) if is_scalar else IsPresent(value=access.value)
     named = (TextIs(value=access.value, op=TextOp.EQUALS, literal=text, cased=True) for text in blanks)
     return both(there, negated(either(*named)))
@@ -218,7 +214,7 @@ def _in_doubt_of_numbers(found: LeafBounds, leaf: Text, access: Access) -> LeafB
 
 def _object_text(leaf: Text, access: Access) -> LeafBounds:
     obstacle = "the text of an object"
-    if not is_open(leaf):
+    if not is_open(leaf) and _kind(access) in {Kind.STRUCT, Kind.MAP}:
         return _loose(NO, obstacle)
     fragment = max(map(fragment_of, _in_object(leaf)), key=len, default="")
     if _kind(access) in {Kind.STRUCT, Kind.MAP} or len(fragment) < 2 or _NUMBERISH.fullmatch(fragment):
@@ -342,16 +338,16 @@ def _could_meet(leaf: TestLeaf, text: str) -> bool:
 # -- shapes that no mapping declares ------------------------------------------------------------------------------
 
 
-def _drift_proof(found: LeafBounds, leaf: TestLeaf, access: Access) -> LeafBounds:
+def _drift_proof(found: LeafBounds, leaf: TestLeaf, asked: Asked) -> LeafBounds:
     """Return the bounds with a sieve that does not depend on the path: below an undeclared path lists and objects may lie."""
+    access = asked.access
     if access.root is None or (access.root == access.value and access.is_declared):
         return found
     may = _anywhere(leaf, access.root)
     if access.is_declared:
         # Only the sieve's cost is at stake: a text that is looked for as it stands needs no parsing of JSON.
         return found if may == YES else replace(found, may=may, asks_root=True)
-    where = ".".join(_steps(access.value))
-    assumption = f"{where} {_NO_SHAPE}"
+    assumption = f"{asked.field.key} {_NO_SHAPE}"
     # Only what stands there as a scalar is sure: an engine's text of a list or an object is not what the rule asks about.
     must = both(found.must, IsScalar(value=access.value, is_checked=True))
     return replace(found, must=must, may=may, asks_root=True, assumptions=(*found.assumptions, assumption))
@@ -378,23 +374,6 @@ def _anywhere(leaf: TestLeaf, root: Value) -> Condition:
 
 def _root_is_there(root: Value) -> Condition:
     return IsPresent(value=root)
-
-
-def _steps(value: Value) -> list[str]:
-    match value:
-        case ColumnValue(name=name):
-            return [name]
-        case ElementValue():
-            return ["[]"]
-        case MemberValue(of=of, name=name):
-            return [*_steps(of), name]
-        case EntryValue(of=of, key=key):
-            return [*_steps(of), key]
-        case JsonValue(of=of, path=path):
-            return [*_steps(of), *path]
-        case ParsedValue(of=of):
-            return _steps(of)
-    assert_never(value)
 
 
 # -- references and keywords --------------------------------------------------------------------------------------
@@ -427,7 +406,7 @@ def bounds_of_reference(leaf: FieldRef, accesses: tuple[Access, Access], fields:
         solid = both(*(IsPresent(value=access.value, blanks=blanks) for access in accesses))
     whole = both(there, solid, either(texts, numbers))
     must = both(there, solid, scalar, either(both(texts, plain), numbers))
-    assumed = tuple(f"{'.'.join(_steps(access.value))} {_NO_SHAPE}" for access in accesses if not access.is_declared)
+    assumed = tuple(f"{field.key} {_NO_SHAPE}" for access, field in zip(accesses, fields, strict=True) if not access.is_declared)
     may = roots if assumed else both(there, solid, either(texts, numbers, beyond))
     return LeafBounds(must=must, may=may, low=whole, high=whole, assumptions=assumed)
 

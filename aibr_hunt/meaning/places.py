@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from aibr_hunt.errors import Unsupported
-from aibr_hunt.meaning.bind import BoundField, binder_of
+from aibr_hunt.meaning.bind import BoundField, binder_of, holds_an_object
 from aibr_hunt.model.condition import ColumnValue, ElementValue, EntryValue, JsonValue, MemberValue, ParsedValue, Value
 from aibr_hunt.model.layout import ColumnPath, ColumnType, Kind, Layout, Place
 from aibr_hunt.model.mapping import FieldPath, Mapping
@@ -99,7 +99,7 @@ class Locator:
                 depth += 1
                 way.open_arrays(is_list=path[:depth] in self._arrays)
             if way.is_found:
-                yield way.access(is_named=is_named)
+                yield way.access(is_named=is_named, is_object=holds_an_object(bound))
 
     def _place_of(self, path: FieldPath) -> Place | None:
         for size in range(len(path), -1, -1):
@@ -184,10 +184,10 @@ class _Way:
             self.root, self.root_depth = self.value, len(self.arrays)
         self.goes_into_json = True
 
-    def access(self, *, is_named: bool) -> Access:
+    def access(self, *, is_named: bool, is_object: bool) -> Access:
         if self.value is None:
             raise AssertionError("is_found was not asked")
-        if isinstance(self.value, EntryValue) and self.value.type.kind is Kind.JSON_TEXT:
+        if isinstance(self.value, EntryValue) and self.value.type.kind is Kind.JSON_TEXT and not is_object:
             # A map of texts holds a scalar as it is, and only lists and objects as JSON.
             self.value = replace(self.value, type=ColumnType(kind=Kind.TEXT))
         root, root_depth = self.root, self.root_depth

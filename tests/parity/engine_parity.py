@@ -33,12 +33,20 @@ ODD = "\u0130\u0131\u017f\u212a\u212b\u2126\u1e9e\u03c2\u03a3"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A rule under test: how its author wrote it, what it means, the ids of the events that meet it, and whether shapes are as assumed."""
+    """A rule under test.
+
+    Attributes:
+        text: As its author wrote it; `predicate`: what it means.
+        hits: Ids of the events that meet it.
+        is_as_assumed: The events have the shapes that the whole form assumes.
+        scope: Ids of the events that it is asked of; None for all in the table.
+    """
 
     text: str
     predicate: Predicate
     hits: frozenset[str]
     is_as_assumed: bool = True
+    scope: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +165,16 @@ def compare(
         odd: Ids of the events that hold an odd letter.
         is_whole: False leaves out the whole form, for events with shapes that it does not assume.
     """
-    asked = [each for subject in subjects for each in asked_of(subject, ids, locator, tally, odd=odd, is_whole=is_whole)]
+    asked = [
+        each
+        for subject in subjects
+        for each in asked_of(subject, ids if subject.scope is None else subject.scope, locator, tally, odd=odd, is_whole=is_whole)
+    ]
     for start in range(0, len(asked), AT_ONCE):
-        _ask(asked[start : start + AT_ONCE], locator.layout, standin, tally, len(ids))
+        _ask(asked[start : start + AT_ONCE], locator.layout, standin, tally, ids)
 
 
-def _ask(asked: Sequence[Asked], layout: Layout, standin: StandIn, tally: Tally, cells: int) -> None:
+def _ask(asked: Sequence[Asked], layout: Layout, standin: StandIn, tally: Tally, ids: frozenset[str]) -> None:
     try:
         rows = standin.rows(program(layout, [each.condition for each in asked]))
     except (Gap, Rejected) as error:
@@ -170,19 +182,25 @@ def _ask(asked: Sequence[Asked], layout: Layout, standin: StandIn, tally: Tally,
             error = Gap("look-around in a rewritten regular expression")
         if len(asked) > 1:
             half = len(asked) // 2
-            _ask(asked[:half], layout, standin, tally, cells)
-            _ask(asked[half:], layout, standin, tally, cells)
+            _ask(asked[:half], layout, standin, tally, ids)
+            _ask(asked[half:], layout, standin, tally, ids)
         elif isinstance(error, Gap):
-            tally.gaps[f"{standin.name}: {error.construct}"] += cells
+            tally.gaps[f"{standin.name}: {error.construct}"] += len(scope_of(asked[0], ids))
         else:
             tally.wrong.append(_told(asked[0], layout, f"rejected: {error}"))
         return
     for place, each in enumerate(asked, start=1):
-        found = frozenset(str(row[0]) for row in rows if row[place])
-        tally.ran[each.form] += cells
+        scope = scope_of(each, ids)
+        found = frozenset(str(row[0]) for row in rows if row[place]) & scope
+        tally.ran[each.form] += len(scope)
         if not each.least <= found <= each.most:
             what = f"missed {sorted(each.least - found)}, invented {sorted(found - each.most)}"
             tally.wrong.append(_told(each, layout, what))
+
+
+def scope_of(asked: Asked, ids: frozenset[str]) -> frozenset[str]:
+    """Return the ids of the events that a condition is judged on."""
+    return ids if asked.subject.scope is None else asked.subject.scope
 
 
 def _told(asked: Asked, layout: Layout, what: str) -> str:

@@ -77,6 +77,9 @@ def _event(rng: random.Random, world: World, number: int, *, drifts: bool) -> di
     def maybe(value: Json) -> Json:
         return rng.choice((None, "")) if rng.random() < 0.12 else value
 
+    policy: Json = {"Action": word(), "n": rng.choice(_INTEGERS)}
+    # JSON in a text, as a rule; in some deliveries the object itself.
+    policies: tuple[Json, ...] = (None, "", "{}", "not json", json.dumps(policy, ensure_ascii=False), policy)
     params: dict[str, Json] = {
         "model": maybe(word()),
         "limit": maybe(rng.choice((*_INTEGERS, *_REALS, *NUMBER_TEXTS))),
@@ -84,7 +87,7 @@ def _event(rng: random.Random, world: World, number: int, *, drifts: bool) -> di
         "at": maybe(rng.choice(TIMES)),
         "words": rng.choice((None, [], [maybe(word()) for _ in range(rng.randint(1, 3))])),
         "items": _some(rng, [{"key": maybe(word()), "value": maybe(word())} for _ in range(rng.randint(1, 3))]),
-        "policy": rng.choice((None, "", "{}", "not json", json.dumps({"Action": word(), "n": rng.choice(_INTEGERS)}, ensure_ascii=False))),
+        "policy": rng.choice(policies),
         "other": maybe(word()),
         "deeper": rng.choice((None, {"below": maybe(word())})),
     }

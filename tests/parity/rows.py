@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final, cast
 
 from aibr_hunt.model.event import Json
@@ -67,10 +68,10 @@ def _set(row: dict[str, object], path: ColumnPath, value: object) -> None:
 def _fill_times(row: dict[str, object], layout: Layout) -> None:
     """Fill the event time where the record has none, and partitions by it."""
     column = layout.column(layout.time.column)
-    at = row.get(layout.time.column)
-    moment = at if isinstance(at, datetime) else _moment(at) if isinstance(at, str) else None
-    if moment is None:
-        moment = _OTHERWISE
+    at: object = row.get(layout.time.column)
+    found = at if isinstance(at, datetime) else _moment(at) if isinstance(at, str) else None
+    moment = found or _OTHERWISE
+    if found is None:
         is_time = column is not None and column.type.kind is Kind.TIME
         row[layout.time.column] = moment if is_time else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     for partition in layout.partitions:
@@ -101,22 +102,20 @@ def _place(record: Json, place: Place, path: ColumnPath, *, cells: dict[str, _Ce
     for member in _spellings(place.member, mapping):
         found = [(indexes, value) for indexes, value in _found(record, member, ()) if value is not None and value not in ("", [], {})]
         try:
-            fitted = []
-            for indexes, value in found:
-                steps, of = _target(column.type, path.steps, indexes)
-                fitted.append((steps, _fitted(_recased(value, place), of)))
+            fitted = [_filled(column.type, path.steps, indexes, _recased(value, place)) for indexes, value in found]
         except Misfit as error:
             # Where this form of the record has a text, another has an object with the text in it.
             refused = refused or error
             continue
-        for steps, value in fitted:
-            _put(cells[path.column], steps, value)
+        for way, held in fitted:
+            _put(cells[path.column], way, held)
         if fitted:
             return
     if refused:
         raise refused
 
 
+@cache
 def _spellings(member: FieldPath, mapping: Mapping) -> tuple[FieldPath, ...]:
     """Return the member, then the paths at which other forms of the record have it."""
     others = [path for spec in mapping.fields if member in spec.paths and spec.paths[0] == member for path in spec.paths]
@@ -135,6 +134,12 @@ def _found(value: Json, member: FieldPath, indexes: tuple[int, ...]) -> Iterator
 
 
 Step = str | int
+
+
+def _filled(of: ColumnType, steps: tuple[str, ...], indexes: tuple[int, ...], value: Json) -> tuple[tuple[Step, ...], object]:
+    """Return where in a column a value goes, and the value as the column holds it there."""
+    way, end = _target(of, steps, indexes)
+    return way, _fitted(value, end)
 
 
 def _target(of: ColumnType, steps: tuple[str, ...], indexes: tuple[int, ...]) -> tuple[tuple[Step, ...], ColumnType]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aibr_hunt.content.library import Library
 from aibr_hunt.content.sigma import load_rule_text
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.meaning.bounds import Bounds, bounds_of
@@ -156,3 +157,14 @@ def test_letters_that_engines_take_for_others_are_known_for_each_engine() -> Non
 )
 def test_patterns_are_rewritten_for_java_or_left_alone(pattern: str, flags: str, java: str | None) -> None:
     assert for_java(pattern, flags) == java
+
+
+def test_a_text_where_an_object_may_stand_is_not_lost_to_the_sieve() -> None:
+    """Some services write a word in place of an object that they hide."""
+    assert bounds({"who.deep": "HIDDEN"}, "athena/json").may != NO
+    aws = next(each for each in Library().mappings if each.name == "aws_cloudtrail")
+    rule = load_rule_text(
+        rule_text({"sel": {"requestParameters.contentPolicyConfig": "HIDDEN_FOR_SECURITY"}, "condition": "sel"}, 1), "r.yml"
+    )
+    for each in aws.layouts:
+        assert bounds_of(rule.predicate, Locator(aws, each)).may not in {NO, YES}, each.label
