@@ -54,3 +54,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("parity")
         for row in sorted(rows):
             terminalreporter.line(row)
+
+
+# These start engines with threads of their own (a JVM, .NET, WebAssembly) inside the test process.
+_THREADED = (
+    "tests/standins/",
+    *(f"tests/parity/test_{name}.py" for name in ("checkers", "engine_parity", "injection_fuzz", "planted_faults", "window_parity")),
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let them come last: a process forked from one that runs such an engine may die, and tests of our own processes fork."""
+    items.sort(key=lambda item: item.nodeid.startswith(_THREADED))

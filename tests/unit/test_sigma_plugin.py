@@ -133,7 +133,9 @@ def test_a_conversion_gives_exactly_what_the_compiler_gives(
 
 def test_shipped_rules_are_converted_in_their_order(plugins: InstalledSigmaPlugins, library: Library) -> None:
     corpus = library.load_all()
-    rules = [rule for rule in corpus.rules if rule.logsource.product == "aws"]
+    # What has no whole form on the first layout is refused, as another test says.
+    rules = [rule for rule in corpus.rules if rule.logsource.product == "aws" and rule.name != "aws_cloudtrail_trail_stopped_or_narrowed"]
+    assert len(rules) >= 10
     collection = SigmaCollection.load_ruleset([corpus.files[rule.id] for rule in rules])
     assert target(plugins).convert(collection) == [ours(library, rule) for rule in rules]
 
