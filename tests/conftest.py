@@ -56,14 +56,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(row)
 
 
-# These start engines with threads of their own (a JVM, .NET, WebAssembly) inside the test process.
-_THREADED = (
-    "tests/standins/",
-    *(f"tests/parity/test_{name}.py" for name in ("checkers", "engine_parity", "injection_fuzz", "planted_faults", "window_parity")),
-)
+# These start engines with threads and signal handlers of their own (WebAssembly, a JVM, .NET) inside the test process, in the order given.
+_NATIVE = ("tests/standins/", *(f"tests/parity/test_{name}" for name in ("engine", "planted", "window", "checkers", "injection")))
+
+
+def _rank(item: pytest.Item) -> int:
+    return next((place for place, name in enumerate(_NATIVE, start=1) if item.nodeid.startswith(name)), 0)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let them come last: a process forked from one that runs such an engine may die, and tests of our own processes fork."""
-    items.sort(key=lambda item: item.nodeid.startswith(_THREADED))
+    items.sort(key=_rank)
