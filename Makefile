@@ -17,7 +17,8 @@ demo: $(VENV)/.installed ## install, hunt through bundled synthetic logs, write 
 	@$(BIN)/aibr-hunt demo
 
 test: lint types contracts ## everything that must hold before a push (this is CI)
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not bench and not native" --cov --cov-report=term
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "native and not slow and not bench"
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format
 	@$(BIN)/ruff check .

@@ -56,15 +56,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(row)
 
 
-# These start engines with threads and signal handlers of their own (WebAssembly, a JVM, .NET) inside the test process, in the order given.
-_NATIVE = ("tests/standins/", *(f"tests/parity/test_{name}" for name in ("engine", "planted", "window", "checkers", "injection")))
+# These load a JVM and .NET, with threads and signal handlers of their own, into the test process.
+_NATIVE = ("tests/standins/", "tests/parity/test_window", "tests/parity/test_checkers", "tests/parity/test_injection")
 
 
-def _rank(item: pytest.Item) -> int:
-    return next((place for place, name in enumerate(_NATIVE, start=1) if item.nodeid.startswith(name)), 0)
-
-
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let them come last: a process forked from one that runs such an engine may die, and tests of our own processes fork."""
-    items.sort(key=_rank)
+    """Mark them, so that `make test` gives them processes of their own: others fork, and a child forked beside a JVM may die."""
+    for item in items:
+        if item.nodeid.startswith(_NATIVE):
+            item.add_marker(pytest.mark.native)
