@@ -181,6 +181,7 @@ class _Load:
         return reduce(cls.with_, found, cls())
 
     def with_(self, added: _Candidate) -> _Load:
+        """Return the load with one rule more: a list that is there already costs no further term."""
         items = added.condition.items if isinstance(added.condition, Either) else (added.condition,)
         keys = [list_key(item) for item in items]
         return _Load(

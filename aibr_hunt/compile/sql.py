@@ -43,7 +43,6 @@ from aibr_hunt.model.layout import Kind
 from aibr_hunt.model.predicate import OrderOp, Star, TextOp
 
 ORDER_SIGNS = {OrderOp.LT: "<", OrderOp.LTE: "<=", OrderOp.GT: ">", OrderOp.GTE: ">="}
-_JSON = frozenset({Kind.JSON, Kind.JSON_TEXT})
 _EMPTY_JSON = ("null", '""', "{}", "[]")
 
 

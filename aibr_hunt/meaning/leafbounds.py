@@ -233,7 +233,8 @@ def _in_object(leaf: Text) -> list[str]:
 def _regex(leaf: Regex, access: Access, engine: EngineKind) -> LeafBounds:
     kind, value = _kind(access), access.value
     if kind in {Kind.STRUCT, Kind.MAP, Kind.JSON_TEXT}:
-        return _loose(NO, "a regular expression on an object")
+        # A text that holds JSON may hold a plain word all the same: some services write one in place of an object that they hide.
+        return _loose(YES if kind is Kind.JSON_TEXT else NO, "a regular expression on an object")
     if kind in {Kind.TIME, Kind.REAL}:
         return _loose(IsPresent(value=value), f"a regular expression on a column of type {kind.value}")
     if access.is_caseless and not ("i" in leaf.flags and leaf.pattern.isascii()):
@@ -261,6 +262,8 @@ def _needs_a_letter(pattern: str) -> bool:
 def _network(leaf: Cidr, access: Access, engine: EngineKind) -> LeafBounds:
     """Return the bounds of an address test: engines without address functions see dotted quads and the usual spelling of mapped ones."""
     test = InNetwork(value=access.value, network=leaf.network, has_port=access.has_port)
+    if _kind(access) is Kind.JSON_TEXT:
+        return _loose(YES, "an address test on an object")
     if _kind(access) not in {Kind.TEXT, Kind.JSON}:
         return _exact(NO)
     if access.has_port and (engine is not EngineKind.KQL or ":" in leaf.network):

@@ -185,6 +185,7 @@ class _Way:
         self.goes_into_json = True
 
     def access(self, *, is_named: bool, is_object: bool) -> Access:
+        """Return where the way has led; `is_named`: the mapping defines the field itself, `is_object`: and an object may stand there."""
         if self.value is None:
             raise AssertionError("is_found was not asked")
         if isinstance(self.value, EntryValue) and self.value.type.kind is Kind.JSON_TEXT and not is_object:
