@@ -164,7 +164,7 @@ def test_a_text_where_an_object_may_stand_is_not_lost_to_the_sieve() -> None:
     assert bounds({"who.deep": "HIDDEN"}, "athena/json").may != NO
     aws = next(each for each in Library().mappings if each.name == "aws_cloudtrail")
     for test, value in (("", "HIDDEN_FOR_SECURITY"), ("|re", "^HIDDEN_"), ("|cidr", "192.0.2.0/24")):
-        detection = {"sel": {f"requestParameters.contentPolicyConfig{test}": value}, "condition": "sel"}
+        detection: dict[str, object] = {"sel": {f"requestParameters.contentPolicyConfig{test}": value}, "condition": "sel"}
         rule = load_rule_text(rule_text(detection, 1), "rule.yml")
         for each in aws.layouts:
             may = bounds_of(rule.predicate, Locator(aws, each)).may
