@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aibr_hunt.ledger.episoderows import sheet_of, tallies_of
+from aibr_hunt.ledger.episodes import EarlierEpisodes, Standing
 from aibr_hunt.ledger.ledger import Ledger
 from aibr_hunt.ledger.noise import NoiseKeys
 from aibr_hunt.ledger.values import (
@@ -20,6 +22,7 @@ from aibr_hunt.ledger.values import (
 __all__ = [
     "Act",
     "Backup",
+    "EarlierEpisodes",
     "Fault",
     "Judge",
     "LeadFilter",
@@ -27,7 +30,10 @@ __all__ = [
     "LedgerStatus",
     "NoiseKeys",
     "Recorded",
+    "Standing",
     "Suppression",
     "Upgrade",
     "Verification",
+    "sheet_of",
+    "tallies_of",
 ]

@@ -13,11 +13,12 @@ from aibr_hunt.ledger.documents import Reader
 from aibr_hunt.ledger.faults import Faults
 from aibr_hunt.ledger.hits import FACTS, place_digest
 from aibr_hunt.ledger.levels import rank_of
+from aibr_hunt.model.episode import EPISODES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HitRecord:
-    """One hit record, read.
+    """One hit record, read, or that of a member, which makes no lead.
 
     Attributes:
         rules: Rule id to (text digest, meaning digest).
@@ -35,6 +36,7 @@ class HitRecord:
     collected: str
     facts: Mapping[str, object]
     rules: Mapping[str, tuple[str, str]]
+    is_member: bool = False
 
     @property
     def name(self) -> str:
@@ -48,8 +50,8 @@ class HitRecord:
         return place_digest(file_digest=file_digest, offset=int(offset), length=int(length), raw_digest=self.raw, key=self.key)
 
 
-def hit_record_of(sequence: int, run_id: str, body: Reader) -> HitRecord:
-    """Return the hit that an evidence body tells.
+def hit_record_of(sequence: int, run_id: str, body: Reader, *, is_member: bool = False) -> HitRecord:
+    """Return the hit or member that an evidence body tells.
 
     Raises:
         LedgerError: It does not tell one.
@@ -72,6 +74,7 @@ def hit_record_of(sequence: int, run_id: str, body: Reader) -> HitRecord:
         collected=body.text("collected"),
         facts={name: event.text(name) for name in FACTS} | {"time": body.members("event").get("time")},
         rules={rule.text("id"): (rule.text("text"), rule.text("meaning")) for rule in body.objects("rules")},
+        is_member=is_member,
     )
 
 
@@ -85,12 +88,12 @@ class FindingsCheck:
         self.leads = 0
         self.sightings = 0
 
-    def check_span(self, hits: Sequence[HitRecord], first: int, last: int) -> None:
-        """Check everything that names evidence records from `first` to `last`, of which `hits` are the hits."""
-        by_sequence = {hit.sequence: hit for hit in hits}
-        self._check_sightings(by_sequence, first, last)
-        self._check_leads(by_sequence, first, last)
-        self._check_vault(by_sequence, first, last)
+    def check_span(self, told: Sequence[HitRecord], first: int, last: int) -> None:
+        """Check everything that names evidence records from `first` to `last`, of which `told` are the hits and members."""
+        hits = {hit.sequence: hit for hit in told if not hit.is_member}
+        self._check_sightings(hits, first, last)
+        self._check_leads(hits, first, last)
+        self._check_vault({hit.sequence: hit for hit in told}, first, last)
 
     def check_whole(self, length: int) -> None:
         """Check what only the whole shows: first and last sightings, conflicts, and rows beyond the chain's end."""
@@ -220,6 +223,7 @@ class FindingsCheck:
         same = (conflicts.c.event == deliveries.c.event) & (conflicts.c.canonical_digest == deliveries.c.canonical_digest)
         other = select(events.c.key).distinct().join(deliveries, deliveries.c.event == events.c.number)
         other = other.where(deliveries.c.canonical_digest != events.c.canonical_digest, ~exists().where(same))
+        other = other.where(events.c.key.not_in(select(events.c.key).join(tables.leads).where(tables.leads.c.source == EPISODES)))
         for key in self._connection.execute(other).scalars():
             self._faults.add(f"conflict of event {key}", "it is missing: the event was delivered with different contents.")
         unfounded = select(conflicts.c.canonical_digest).where(~exists().where(same))

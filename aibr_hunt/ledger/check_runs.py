@@ -16,7 +16,8 @@ from aibr_hunt.ledger.faults import Faults
 from aibr_hunt.ledger.merkle import MerkleTree
 from aibr_hunt.ledger.runrows import digest_of_row, noise_of
 
-TABLES = {table.name: table for table in (tables.run_rules, tables.accounts, tables.coverage, tables.pulses, tables.noise)}
+_FIRST_TABLES = (tables.run_rules, tables.accounts, tables.coverage, tables.pulses, tables.noise)
+TABLES = {table.name: table for table in (*_FIRST_TABLES, *tables.SINCE_SCHEMA_2)}
 
 
 @dataclass(slots=True)
@@ -184,6 +185,8 @@ def _called(name: str, row: RowMapping) -> str:
             return f" ({row['path']})"
         case "coverage" | "noise":
             return f" (rule {row['rule_id']}, source {row['source']})"
+        case "episodes" | "links" | "tallies":
+            return f" (correlation {row['correlation_id']})"
         case "pulses":
             return f" (source {row['source']}, key {row['key']})"
         case _:

@@ -14,6 +14,7 @@ from aibr_hunt.ledger.canonical import lead_id
 from aibr_hunt.ledger.hits import Delivery
 from aibr_hunt.ledger.levels import rank_of
 from aibr_hunt.ledger.runrows import FrozenRule
+from aibr_hunt.model.episode import EPISODES
 from aibr_hunt.model.lead import TriageState
 
 Row: TypeAlias = dict[str, Column]
@@ -83,7 +84,7 @@ class FindingsWriter:
                 self._next_event += 1
                 is_weak = int(delivery.event.identity.is_weak)
                 rows.append({"number": number, "key": delivery.key, "is_weak": is_weak, "canonical_digest": digest})
-            if digest != first_digest:
+            if digest != first_digest and delivery.event.source != EPISODES:  # a longer episode contradicts nothing
                 others.setdefault((number, digest), sequence)
         insert_rows(self._connection, tables.events, rows)
         self._add_conflicts(others)

@@ -27,6 +27,7 @@ class Delivery:
 
     event: Event
     rule_ids: tuple[str, ...]
+    member_of: tuple[str, ...]
     key: str
     path: str
     place_digest: str
@@ -40,7 +41,7 @@ def delivery_of(hit: Hit) -> Delivery:
     Raises:
         LedgerError: It names no rule: nothing could be recorded of it.
     """
-    if not hit.rule_ids:
+    if not hit.rule_ids and not hit.member_of:
         raise LedgerError(f"A hit at {hit.event.place.path}:{hit.event.place.offset} names no rule.")
     event, place = hit.event, hit.event.place
     key = storable(event.identity.key)
@@ -51,6 +52,7 @@ def delivery_of(hit: Hit) -> Delivery:
     return Delivery(
         event=event,
         rule_ids=tuple(dict.fromkeys(hit.rule_ids)),
+        member_of=tuple(dict.fromkeys(hit.member_of)),
         key=key,
         path=storable(place.path),
         place_digest=place_digest(

@@ -16,6 +16,7 @@ from aibr_hunt.ledger.documents import moment_of, moment_text, rule_of
 from aibr_hunt.ledger.judgements import read_suppressions
 from aibr_hunt.ledger.levels import rank_of
 from aibr_hunt.ledger.values import Judge, LeadFilter, Suppression
+from aibr_hunt.model.episode import EPISODES
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.lead import Lead, RuleRow, Sighting, TriageState
 
@@ -99,10 +100,12 @@ class LeadReader:
         self._learn_rules({int(row.rule) for row in page})
         conflicting = self._conflicting({int(row.event) for row in page})
         sightings = self._sightings([int(row.number) for row in page], conflicting)
-        shown = [str(row.canonical_digest) for row in page if with_events or str(row.rule_id) in self._active]
+        digests = {int(row.number): _shown_digest(row, sightings.get(int(row.number), ())) for row in page}
+        shown = [digests[int(row.number)] for row in page if with_events or str(row.rule_id) in self._active]
         events = vault.contents(self._connection, shown)
         for row in page:
-            lead = self._lead(row, sightings.get(int(row.number), ()), event_value(events.get(str(row.canonical_digest))))
+            number = int(row.number)
+            lead = self._lead(row, sightings.get(number, ()), event_value(events.get(digests[number])))
             lead = replace(lead, suppressed_by=self._suppressed_by(lead))
             yield lead if with_events else replace(lead, event_value=None)
 
@@ -156,6 +159,12 @@ class LeadReader:
         for row in self._connection.execute(_sightings().where(tables.sightings.c.lead.in_(leads))):
             found.setdefault(int(row.lead), {}).setdefault(int(row.delivery), _sighting(row, is_conflict=int(row.event) in conflicting))
         return {lead: tuple(by_delivery.values()) for lead, by_delivery in found.items()}
+
+
+def _shown_digest(row: Row[*tuple[object, ...]], sightings: tuple[Sighting, ...]) -> str:
+    """Return the content that a lead shows: the first, and of an episode, which grows, the newest."""
+    is_episode = str(row.source) == EPISODES and sightings
+    return sightings[-1].canonical_digest if is_episode else str(row.canonical_digest)
 
 
 def _leads() -> Select[*tuple[object, ...]]:

@@ -12,11 +12,13 @@ from typing import Self
 
 from aibr_hunt.errors import LedgerError, UsageError
 from aibr_hunt.ledger import backups, chain, judgements, migrations, runreader, sqlite, status, vault
+from aibr_hunt.ledger.episodes import EarlierEpisodes, read_sheets
 from aibr_hunt.ledger.leadreader import LeadReader
 from aibr_hunt.ledger.recorder import record_run
 from aibr_hunt.ledger.store import Store
 from aibr_hunt.ledger.values import Act, Backup, Judge, LeadFilter, LedgerStatus, Recorded, Suppression, Upgrade, Verification
 from aibr_hunt.ledger.verifier import verify_ledger
+from aibr_hunt.model.episode import EpisodeRow, LeadLink, TallySheet
 from aibr_hunt.model.event import Account, Hit, Json
 from aibr_hunt.model.lead import CoverageRow, Lead, NoiseRow, Pulse, RuleRow, RunRecord, RunRow, TriageState
 
@@ -82,7 +84,14 @@ class Ledger:
         """Close the database; what was committed stays, what was not is gone."""
         self._store.engine.dispose()
 
-    def record(self, record: RunRecord, hits: Iterable[Hit], *, settle: Callable[[], RunRecord] | None = None) -> Recorded:
+    def record(
+        self,
+        record: RunRecord,
+        hits: Iterable[Hit],
+        *,
+        later: Callable[[EarlierEpisodes], Iterable[Hit]] | None = None,
+        settle: Callable[[], RunRecord] | None = None,
+    ) -> Recorded:
         """Leave the run with everything that rests on it on record, in one transaction, or nothing of it.
 
         Recording a run id that is on record already changes nothing and leaves `hits` unread.
@@ -90,13 +99,15 @@ class Ledger:
         Args:
             record: The run. With `settle`: as it was planned; its id and its rules are final.
             hits: Rows that the run returned, read once; at most one batch of them is in memory.
-            settle: Called when `hits` has ended; returns the run as it ended, with accounts, coverage, pulses and
+            later: Called when `hits` has ended, with what earlier runs committed of episodes, of which nothing changes until this run
+                is on record; returns further hits: members, and episodes.
+            settle: Called when all hits have ended; returns the run as it ended, with accounts, coverage, pulses and
                 noise. For engines that know them only when their last hit is out.
 
         Raises:
             LedgerError: A hit names an unknown rule, the chain was tampered with, or the database failed.
         """
-        recorded = record_run(self._store, record, hits, settle=settle)
+        recorded = record_run(self._store, record, hits, later=later, settle=settle)
         if recorded.is_new:
             sqlite.tidy(self._store.engine)
         return recorded
@@ -167,6 +178,21 @@ class Ledger:
         """Return the noise rules of a run."""
         with self._store.reading() as connection:
             return runreader.read_noise(connection, run_id)
+
+    def episodes(self, run_id: str) -> tuple[EpisodeRow, ...]:
+        """Return the components that a run committed."""
+        with self._store.reading() as connection:
+            return runreader.read_episodes(connection, run_id)
+
+    def links(self, run_id: str) -> tuple[LeadLink, ...]:
+        """Return how a run linked leads of its correlations."""
+        with self._store.reading() as connection:
+            return runreader.read_links(connection, run_id)
+
+    def sheets(self, correlation_id: str, meaning_digest: str) -> tuple[TallySheet, ...]:
+        """Return the tallies that all runs kept for one meaning of a baseline, oldest run first."""
+        with self._store.reading() as connection:
+            return read_sheets(connection, correlation_id, meaning_digest)
 
     def runs(self, *, limit: int | None = None) -> tuple[RunRow, ...]:
         """Return the runs, the last one first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from aibr_hunt import __version__
 from aibr_hunt.errors import LedgerError
 from aibr_hunt.ledger import chain, sqlite
 from aibr_hunt.ledger.store import Store
-from aibr_hunt.ledger.tables import MUTABLE, meta, metadata
+from aibr_hunt.ledger.tables import MUTABLE, SINCE_SCHEMA_2, TableValue, meta, metadata
 from aibr_hunt.ledger.values import Upgrade
 
 
@@ -30,14 +30,25 @@ class Migration:
 Migrations: TypeAlias = tuple[Migration, ...]
 
 
-def _create_tables(connection: Connection) -> None:
-    metadata.create_all(connection, checkfirst=False)
-    for table in metadata.sorted_tables:
+def _create_first_tables(connection: Connection) -> None:
+    _create_tables(connection, [table for table in metadata.sorted_tables if table not in SINCE_SCHEMA_2])
+
+
+def _create_episodes(connection: Connection) -> None:
+    _create_tables(connection, SINCE_SCHEMA_2)
+
+
+def _create_tables(connection: Connection, wanted: Sequence[TableValue]) -> None:
+    metadata.create_all(connection, tables=wanted, checkfirst=False)
+    for table in wanted:
         for statement in sqlite.guard_statements(table, MUTABLE.get(table.name, ())):
             connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: Migrations = (Migration(number=1, what="runs, leads, coverage, evidence chain and vault", apply=_create_tables),)
+MIGRATIONS: Migrations = (
+    Migration(number=1, what="runs, leads, coverage, evidence chain and vault", apply=_create_first_tables),
+    Migration(number=2, what="episodes, links between leads, tallies", apply=_create_episodes),
+)
 
 
 def bring_up_to_date(store: Store, migrations: Migrations, *, ledger_id: str) -> Upgrade | None:

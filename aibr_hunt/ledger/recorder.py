@@ -13,6 +13,7 @@ from aibr_hunt.ledger import chain, tables
 from aibr_hunt.ledger.batches import Column, insert_rows, weighed_chunks
 from aibr_hunt.ledger.canonical import canonical_form, digest_of, parsed
 from aibr_hunt.ledger.documents import Document, Reader, document_of_rule, document_of_run, document_of_window
+from aibr_hunt.ledger.episodes import EarlierEpisodes
 from aibr_hunt.ledger.findings import FindingsWriter
 from aibr_hunt.ledger.hits import Delivery, body_of, delivery_of, rule_named, rules_named
 from aibr_hunt.ledger.runrows import ROWS_PER_RECORD, FrozenRule, RunTable, run_tables
@@ -27,9 +28,10 @@ _BATCH_HITS = 800
 _BATCH_BYTES = 8 * 2**20
 
 Settle = Callable[[], RunRecord]
+Later = Callable[[EarlierEpisodes], Iterable[Hit]]
 
 
-def record_run(store: Store, record: RunRecord, hits: Iterable[Hit], *, settle: Settle | None) -> Recorded:
+def record_run(store: Store, record: RunRecord, hits: Iterable[Hit], *, later: Later | None, settle: Settle | None) -> Recorded:
     """Leave the whole run on record, or nothing of it (see `Ledger.record`)."""
     earlier = _recorded_before(store, record.run.id)
     if earlier is not None:
@@ -38,7 +40,7 @@ def record_run(store: Store, record: RunRecord, hits: Iterable[Hit], *, settle: 
     first = next(batches, [])  # until a batch is full or the hits end, others may write
     with store.writing() as connection:
         if _number_of(connection, record.run.id) is None:
-            return _RunWriter(store, connection, record).write(chained([first], batches), settle)
+            return _RunWriter(store, connection, record).write(chained([first], batches), later=later, settle=settle)
     earlier = _recorded_before(store, record.run.id)
     if earlier is None:
         raise LedgerError(f"Run {record.run.id} is on record without a closing record.", hint="Run `evidence verify`.")
@@ -61,10 +63,13 @@ class _RunWriter:
         if len(self._rules) != len(record.rules):
             raise LedgerError(f"Run {record.run.id} names a rule twice.")
 
-    def write(self, batches: Iterable[list[Hit]], settle: Settle | None) -> Recorded:
+    def write(self, batches: Iterable[list[Hit]], *, later: Later | None, settle: Settle | None) -> Recorded:
         """Write everything and return what it came to."""
         first_sequence = self._open()
         hits = sum(self._write_hits(batch) for batch in batches)
+        if later is not None:
+            found = later(EarlierEpisodes(self._connection))
+            hits += sum(self._write_hits(batch) for batch in weighed_chunks(found, _weight, size=_BATCH_HITS, heaviest=_BATCH_BYTES))
         settled = self._record if settle is None else settle()
         if settled.run.id != self._record.run.id or settled.rules != self._record.rules:
             raise LedgerError(f"Run {self._record.run.id} was settled under another id or with other rules than it began with.")
@@ -91,23 +96,24 @@ class _RunWriter:
         collected = utc_text(self._clock())
         deliveries = [(delivery, self._append_hit(delivery, collected)) for delivery in map(delivery_of, batch)]
         self._vault.add(_objects(deliveries))
-        self._findings.add(deliveries, collected=collected)
+        self._findings.add([pair for pair in deliveries if pair[0].rule_ids], collected=collected)
         self._chain.flush(self._connection)
-        return len(deliveries)
+        return sum(bool(delivery.rule_ids) for delivery, _ in deliveries)
 
     def _append_hit(self, delivery: Delivery, collected: str) -> int:
         run = self._record.run
-        body = body_of(delivery, collected=collected, query_digest=run.query_digest, rules=self._rules_named(delivery))
-        return self._chain.append_canonical(chain.Entry(kind="hit", actor=run.actor, run_id=run.id), body, at=collected)
+        kind, rule_ids = ("hit", delivery.rule_ids) if delivery.rule_ids else ("member", delivery.member_of)
+        body = body_of(delivery, collected=collected, query_digest=run.query_digest, rules=self._rules_named(rule_ids))
+        return self._chain.append_canonical(chain.Entry(kind=kind, actor=run.actor, run_id=run.id), body, at=collected)
 
-    def _rules_named(self, delivery: Delivery) -> bytes:
-        named = self._named.get(delivery.rule_ids)
+    def _rules_named(self, rule_ids: tuple[str, ...]) -> bytes:
+        named = self._named.get(rule_ids)
         if named is None:
-            unknown = [rule_id for rule_id in delivery.rule_ids if rule_id not in self._rules]
+            unknown = [rule_id for rule_id in rule_ids if rule_id not in self._rules]
             if unknown:
                 raise LedgerError(f"A hit names rules that run {self._record.run.id} did not ask: {', '.join(unknown)}.")
-            named = rules_named(tuple(self._rules[rule_id].rule for rule_id in delivery.rule_ids))
-            self._named[delivery.rule_ids] = named
+            named = rules_named(tuple(self._rules[rule_id].rule for rule_id in rule_ids))
+            self._named[rule_ids] = named
         return named
 
     def _write_rows(self, table: RunTable) -> int:

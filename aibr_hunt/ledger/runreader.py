@@ -10,7 +10,9 @@ from aibr_hunt.errors import UsageError
 from aibr_hunt.ledger import tables
 from aibr_hunt.ledger.canonical import parsed
 from aibr_hunt.ledger.documents import rule_of, run_of
+from aibr_hunt.ledger.episoderows import episode_of, link_of
 from aibr_hunt.ledger.runrows import account_of_row, coverage_of, noise_of, pulse_of
+from aibr_hunt.model.episode import EpisodeRow, LeadLink
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.lead import CoverageRow, NoiseRow, Pulse, RuleRow, RunRow
 
@@ -84,6 +86,16 @@ def read_pulses(connection: Connection, run_id: str) -> tuple[Pulse, ...]:
 def read_noise(connection: Connection, run_id: str) -> tuple[NoiseRow, ...]:
     """Return the noise rules of a run."""
     return tuple(noise_of(row) for row in _rows_of_run(connection, tables.noise, run_id))
+
+
+def read_episodes(connection: Connection, run_id: str) -> tuple[EpisodeRow, ...]:
+    """Return the components that a run committed."""
+    return tuple(episode_of(row) for row in _rows_of_run(connection, tables.episodes, run_id))
+
+
+def read_links(connection: Connection, run_id: str) -> tuple[LeadLink, ...]:
+    """Return how a run linked leads of its correlations."""
+    return tuple(link_of(row) for row in _rows_of_run(connection, tables.links, run_id))
 
 
 def _rows_of_run(connection: Connection, table: tables.TableValue, run_id: str) -> Iterator[RowMapping]:

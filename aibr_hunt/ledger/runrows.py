@@ -12,6 +12,7 @@ from aibr_hunt.errors import LedgerError
 from aibr_hunt.ledger import tables
 from aibr_hunt.ledger.batches import Column
 from aibr_hunt.ledger.canonical import canonical_form, digest_of, parsed, storable
+from aibr_hunt.ledger.columns import optional_text, row_bytes, row_text, row_whole
 from aibr_hunt.ledger.documents import (
     Document,
     account_of,
@@ -21,6 +22,17 @@ from aibr_hunt.ledger.documents import (
     document_of_pulse,
     moment_of,
     moment_text,
+)
+from aibr_hunt.ledger.episoderows import (
+    document_of_episode,
+    document_of_link,
+    document_of_sheet,
+    episode_of,
+    link_of,
+    row_of_episode,
+    row_of_link,
+    row_of_sheet,
+    sheet_of_row,
 )
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, Pulse, RuleRow, RunRecord
@@ -60,6 +72,9 @@ def run_tables(record: RunRecord, rules: Mapping[str, FrozenRule]) -> tuple[RunT
         RunTable(name="coverage", table=tables.coverage, rows=_rows(record.coverage, row_of_coverage, document_of_coverage)),
         RunTable(name="pulses", table=tables.pulses, rows=_rows(record.pulses, row_of_pulse, document_of_pulse)),
         RunTable(name="noise", table=tables.noise, rows=_rows(record.noise, row_of_noise, document_of_noise)),
+        RunTable(name="episodes", table=tables.episodes, rows=_rows(record.episodes, row_of_episode, document_of_episode)),
+        RunTable(name="links", table=tables.links, rows=_rows(record.links, row_of_link, document_of_link)),
+        RunTable(name="tallies", table=tables.tallies, rows=_rows(record.tallies, row_of_sheet, document_of_sheet)),
     )
 
 
@@ -93,16 +108,16 @@ def coverage_of(row: RowMapping) -> CoverageRow:
         LedgerError: The row holds what never was written.
     """
     try:
-        state = CoverageState(_text(row, "state"))
+        state = CoverageState(row_text(row, "state"))
     except ValueError as error:
         raise LedgerError(f"A coverage row holds an unknown state: {error}.") from error
     return CoverageRow(
-        meaning_digest=_text(row, "meaning_digest"),
-        rule_id=_text(row, "rule_id"),
-        source=_text(row, "source"),
-        window=Window(start=moment_of(_optional(row, "window_start")), end=moment_of(_optional(row, "window_end"))),
+        meaning_digest=row_text(row, "meaning_digest"),
+        rule_id=row_text(row, "rule_id"),
+        source=row_text(row, "source"),
+        window=Window(start=moment_of(optional_text(row, "window_start")), end=moment_of(optional_text(row, "window_end"))),
         state=state,
-        cause=_text(row, "cause"),
+        cause=row_text(row, "cause"),
     )
 
 
@@ -125,12 +140,12 @@ def pulse_of(row: RowMapping) -> Pulse:
         LedgerError: The row holds what never was written.
     """
     return Pulse(
-        source=_text(row, "source"),
-        key=_text(row, "key"),
-        hour=moment_of(_optional(row, "hour")),
-        events=_whole(row, "events"),
-        earliest=moment_of(_optional(row, "earliest")),
-        latest=moment_of(_optional(row, "latest")),
+        source=row_text(row, "source"),
+        key=row_text(row, "key"),
+        hour=moment_of(optional_text(row, "hour")),
+        events=row_whole(row, "events"),
+        earliest=moment_of(optional_text(row, "earliest")),
+        latest=moment_of(optional_text(row, "latest")),
     )
 
 
@@ -152,16 +167,13 @@ def noise_of(row: RowMapping) -> NoiseRow:
     Raises:
         LedgerError: The row holds what never was written.
     """
-    keys = row["keys"]
-    if not isinstance(keys, bytes):
-        raise LedgerError("A noise row holds no bytes where its keys belong.")
     return NoiseRow(
-        rule_id=_text(row, "rule_id"),
-        source=_text(row, "source"),
-        events=_whole(row, "events"),
-        considered=_whole(row, "considered"),
-        keys=keys,
-        keys_digest=_text(row, "keys_digest"),
+        rule_id=row_text(row, "rule_id"),
+        source=row_text(row, "source"),
+        events=row_whole(row, "events"),
+        considered=row_whole(row, "considered"),
+        keys=row_bytes(row, "keys"),
+        keys_digest=row_text(row, "keys_digest"),
     )
 
 
@@ -171,9 +183,9 @@ def account_of_row(row: RowMapping) -> Account:
     Raises:
         LedgerError: Its document is not what was written, or speaks of another file than its columns.
     """
-    account = account_of(parsed(_text(row, "document"), what="The document of an account"))
-    if (account.path, account.digest) != (_text(row, "path"), _text(row, "file_digest")):
-        raise LedgerError(f"The account of {_text(row, 'path')} speaks of another file than its document.")
+    account = account_of(parsed(row_text(row, "document"), what="The document of an account"))
+    if (account.path, account.digest) != (row_text(row, "path"), row_text(row, "file_digest")):
+        raise LedgerError(f"The account of {row_text(row, 'path')} speaks of another file than its document.")
     return account
 
 
@@ -185,33 +197,21 @@ def digest_of_row(table: str, row: RowMapping) -> str:
     """
     match table:
         case "run_rules":
-            return _text(row, "digest")  # of the rule's own row, which is checked by itself
+            return row_text(row, "digest")  # of the rule's own row, which is checked by itself
         case "accounts":
             account_of_row(row)
-            return digest_of(_text(row, "document").encode())
+            return digest_of(row_text(row, "document").encode())
         case "coverage":
             return digest_of(canonical_form(document_of_coverage(coverage_of(row))))
         case "pulses":
             return digest_of(canonical_form(document_of_pulse(pulse_of(row))))
         case "noise":
             return digest_of(canonical_form(document_of_noise(noise_of(row))))
+        case "episodes":
+            return digest_of(canonical_form(document_of_episode(episode_of(row))))
+        case "links":
+            return digest_of(canonical_form(document_of_link(link_of(row))))
+        case "tallies":
+            return digest_of(canonical_form(document_of_sheet(sheet_of_row(row))))
         case _:
             raise LedgerError(f"The evidence names a table {table!r} that no run writes.")
-
-
-def _text(row: RowMapping, name: str) -> str:
-    value = row[name]
-    if not isinstance(value, str):
-        raise LedgerError(f"A row of the ledger holds {value!r:.40} in {name}, where a text belongs.")
-    return value
-
-
-def _optional(row: RowMapping, name: str) -> str | None:
-    return None if row[name] is None else _text(row, name)
-
-
-def _whole(row: RowMapping, name: str) -> int:
-    value = row[name]
-    if not isinstance(value, int):
-        raise LedgerError(f"A row of the ledger holds {value!r:.40} in {name}, where a number belongs.")
-    return value

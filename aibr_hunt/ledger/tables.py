@@ -165,6 +165,53 @@ noise = Table(
     Column("keys", LargeBinary, nullable=False),
 )
 
+# Correlations: what runs committed of episodes, how their leads stand to each other, and the history that baselines rest on.
+episodes = Table(
+    "episodes",
+    metadata,
+    _of_run(is_key=True),
+    _position(),
+    _required("correlation_id"),
+    _required("meaning_digest"),
+    _required("group_key"),
+    _required("first"),
+    _required("last"),
+    _required("anchor"),
+    _count("windows"),
+    _required("figure"),
+    Column("is_provisional", Integer, nullable=False),
+    _required("lead_key"),
+    _required("members_digest"),
+    Column("members", LargeBinary, nullable=False),
+)
+Index("episodes_by_group", episodes.c.correlation_id, episodes.c.group_key, episodes.c.last)
+Index("episodes_by_time", episodes.c.correlation_id, episodes.c.last)
+links = Table(
+    "links",
+    metadata,
+    _of_run(is_key=True),
+    _position(),
+    _required("correlation_id"),
+    _required("lead_key"),
+    _required("kind"),
+    _required("other_key"),
+)
+Index("links_by_lead", links.c.lead_key)
+tallies = Table(
+    "tallies",
+    metadata,
+    _of_run(is_key=True),
+    _position(),
+    _required("correlation_id"),
+    _required("meaning_digest"),
+    Column("window_start", Text),
+    Column("window_end", Text),
+    _count("count"),
+    _required("content_digest"),
+    Column("content", LargeBinary, nullable=False),
+)
+Index("tallies_by_meaning", tallies.c.correlation_id, tallies.c.meaning_digest, tallies.c.window_end)
+
 # What was found. An event is an identity; its contents beyond the first are conflicts; a delivery is one place of one content.
 events = Table(
     "events",
@@ -256,6 +303,9 @@ suppressions = Table(
     _count("sequence"),
 )
 Index("suppressions_by_rule", suppressions.c.rule_id)
+
+SINCE_SCHEMA_2 = (episodes, links, tallies)
+"""Tables that ledgers of schema 1 do not have."""
 
 MUTABLE: dict[str, tuple[str, ...]] = {
     "meta": ("value",),

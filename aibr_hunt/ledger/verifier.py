@@ -101,8 +101,8 @@ class _Walk:
                 self._properties = {name: body.text(name) for name in ("ledger_id", "schema", "tool_version")}
             case "ledger upgraded":
                 self._properties |= {"schema": str(body.whole("to")), "tool_version": body.text("tool_version")}
-            case "hit":
-                self._hits.append(hit_record_of(record.sequence, record.run_id, body))
+            case "hit" | "member":
+                self._hits.append(hit_record_of(record.sequence, record.run_id, body, is_member=record.kind == "member"))
             case _:
                 pass
 

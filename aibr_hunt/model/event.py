@@ -119,10 +119,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One event and every rule that it meets: ids in the order of the rule set."""
+    """One event and every rule that it meets: ids in the order of the rule set.
+
+    Attributes:
+        member_of: Correlations to whose episodes it belongs. A hit with these alone is kept as evidence and makes no lead.
+    """
 
     event: Event
     rule_ids: tuple[str, ...]
+    member_of: tuple[str, ...] = ()
 
 
 class ByteClass(StrEnum):

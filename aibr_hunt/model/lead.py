@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from aibr_hunt.model.episode import EpisodeRow, LeadLink, TallySheet
 from aibr_hunt.model.event import Account, Json
 from aibr_hunt.model.technique import Technique
 from aibr_hunt.model.window import Window
@@ -207,3 +208,6 @@ class RunRecord:
     coverage: tuple[CoverageRow, ...]
     pulses: tuple[Pulse, ...] = ()
     noise: tuple[NoiseRow, ...] = ()
+    episodes: tuple[EpisodeRow, ...] = ()
+    links: tuple[LeadLink, ...] = ()
+    tallies: tuple[TallySheet, ...] = ()

@@ -31,13 +31,38 @@ from tests.unit.ledger_samples import T0, Clock, Told, hit, opened, record, sha,
 
 SCHEMA_1 = "be81401221e1c19bfb8b69d93c9f8a3ddbee5045bca3082dca0f45e325ec7498"
 
+SCHEMA_2 = "056e210dbac6b418c449581f689577d2f720a8bcef61bbb866d663698a15df23"
+
 
 def test_the_first_schema_never_changes(tmp_path: Path) -> None:
     """A released step is never edited: whoever changes the tables adds a migration and freezes the statements of the one before."""
-    with opened(tmp_path / "home"):
-        pass
-    with closing(sqlite3.connect(tmp_path / "home" / "ledger.sqlite3")) as connection:
+    made_by(tmp_path, MIGRATIONS[:1])
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
         assert sha("\n".join(shape_of(connection))) == SCHEMA_1
+
+
+def test_the_second_schema_never_changes(tmp_path: Path) -> None:
+    made_by(tmp_path, MIGRATIONS[:2])
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
+        assert sha("\n".join(shape_of(connection))) == SCHEMA_2
+
+
+def test_a_ledger_of_the_first_schema_is_upgraded_and_takes_runs(tmp_path: Path) -> None:
+    home = tmp_path
+    made_by(home, MIGRATIONS[:1])
+    with Ledger.open(home, clock=Clock(), tell=Told()) as ledger:
+        assert ledger.upgraded is not None
+        assert ledger.upgraded.from_schema == 1
+        ledger.record(record(), [hit("e1")])
+        assert ledger.verify().is_clean
+
+
+def made_by(home: Path, steps: tuple[Migration, ...]) -> None:
+    """Leave an empty ledger of an older schema in `home`."""
+    store = store_of(home, Told())
+    sqlite.create_file(home / "ledger.sqlite3")
+    migrations.bring_up_to_date(store, steps, ledger_id="A-0123456789abcdef")
+    store.engine.dispose()
 
 
 def shape_of(connection: sqlite3.Connection) -> list[str]:
@@ -119,12 +144,12 @@ def test_an_older_ledger_is_upgraded_after_a_backup_and_stays_whole(tmp_path: Pa
         ledger.record(record(), [hit("e1")])
         head = ledger.status().chain_head
     store = store_of(home, told)
-    steps = (*MIGRATIONS, Migration(number=2, what="an extra table", apply=add_a_table))
+    steps = (*MIGRATIONS, Migration(number=3, what="an extra table", apply=add_a_table))
     upgraded = migrations.bring_up_to_date(store, steps, ledger_id="unused")
     assert migrations.bring_up_to_date(store, steps, ledger_id="unused") is None
     store.engine.dispose()
     assert upgraded is not None
-    assert (upgraded.from_schema, upgraded.to_schema, upgraded.steps) == (1, 2, ("002 an extra table",))
+    assert (upgraded.from_schema, upgraded.to_schema, upgraded.steps) == (2, 3, ("003 an extra table",))
     assert "a backup goes to" in told.lines[0]
     with closing(sqlite3.connect(upgraded.backup)) as copied:
         assert copied.execute("SELECT head FROM chain").fetchone() == (head,)
@@ -153,10 +178,10 @@ def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> No
         ledger.record(record(), [hit("e1")])
     store = store_of(home, Told())
     with pytest.raises(RuntimeError, match="the step failed"):
-        migrations.bring_up_to_date(store, (*MIGRATIONS, Migration(number=2, what="x", apply=break_off)), ledger_id="")
+        migrations.bring_up_to_date(store, (*MIGRATIONS, Migration(number=3, what="x", apply=break_off)), ledger_id="")
     store.engine.dispose()
     with opened(home) as ledger:
-        assert ledger.status().schema == 1
+        assert ledger.status().schema == 2
         assert ledger.verify().is_clean
 
 
