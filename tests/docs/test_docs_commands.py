@@ -59,6 +59,12 @@ def words_of(example: str) -> list[str]:
     return words
 
 
+def _set_aside(context: click.Context) -> list[str]:
+    """Return what a group keeps for its command; the attribute has another name from click 8.2 on."""
+    name = "_protected_args" if hasattr(context, "_protected_args") else "protected_args"
+    return list(getattr(context, name))
+
+
 def check(words: list[str], group: click.Group = cli) -> None:
     """Parse the words as click does, without running anything.
 
@@ -68,7 +74,7 @@ def check(words: list[str], group: click.Group = cli) -> None:
     if not words[1:]:
         return  # the name of a group
     with contextlib.suppress(click.exceptions.Exit), group.make_context(words[0], words[1:]) as context:
-        name, command, rest = group.resolve_command(context, [*context._protected_args, *context.args])
+        name, command, rest = group.resolve_command(context, [*_set_aside(context), *context.args])
         assert name is not None
         assert command is not None
         if isinstance(command, click.Group):
