@@ -11,7 +11,7 @@ LEAD_HEADERS = ("lead", "time", "level", "rule", "who", "from", "what", "on", "s
 def lead_cells(settings: Settings, lead: Lead) -> tuple[str, ...]:
     """Return a lead as cells of a table, long values shortened."""
     when = "untimed" if lead.time is None else lead.time.astimezone(settings.zone).strftime("%Y-%m-%d %H:%M:%S")
-    seen = f"{len(lead.sightings)}{' CONFLICT' if lead.has_conflict else ''}"
+    seen = f"{len(lead.sightings)}{' CONFLICT' if lead.has_conflict else ''}{f', {lead.standing}' if lead.standing else ''}"
     cells = (lead.principal, lead.address, lead.action, lead.resource)
     return (lead.id, when, lead.level, lead.rule_name, *(_short(cell) for cell in cells), seen)
 
@@ -42,4 +42,5 @@ def lead_row(lead: Lead) -> dict[str, object]:
         "conflict": lead.has_conflict,
         "state": lead.state.value,
         "suppressed_by": lead.suppressed_by,
+        "standing": lead.standing,
     }

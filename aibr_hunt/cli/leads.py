@@ -131,6 +131,7 @@ def _say_lead(settings: Settings, lead: Lead) -> None:
         ("region", lead.region),
         ("state", f"{lead.state.value} {lead.note}".strip()),
         ("suppressed by", lead.suppressed_by or "nothing"),
+        *((("standing", lead.standing),) if lead.standing else ()),
     )
     for name, value in rows:
         say(f"  {name:<14}{value}")

@@ -16,7 +16,7 @@ from aibr_hunt.ledger.documents import moment_of, moment_text, rule_of
 from aibr_hunt.ledger.judgements import read_suppressions
 from aibr_hunt.ledger.levels import rank_of
 from aibr_hunt.ledger.values import Judge, LeadFilter, Suppression
-from aibr_hunt.model.episode import EPISODES
+from aibr_hunt.model.episode import EPISODES, LinkKind
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.lead import Lead, RuleRow, Sighting, TriageState
 
@@ -103,10 +103,11 @@ class LeadReader:
         digests = {int(row.number): _shown_digest(row, sightings.get(int(row.number), ())) for row in page}
         shown = [digests[int(row.number)] for row in page if with_events or str(row.rule_id) in self._active]
         events = vault.contents(self._connection, shown)
+        standings = self._standings([int(row.number) for row in page if str(row.source) == EPISODES])
         for row in page:
             number = int(row.number)
             lead = self._lead(row, sightings.get(number, ()), event_value(events.get(digests[number])))
-            lead = replace(lead, suppressed_by=self._suppressed_by(lead))
+            lead = replace(lead, suppressed_by=self._suppressed_by(lead), standing=standings.get(number, ""))
             yield lead if with_events else replace(lead, event_value=None)
 
     def _lead(self, row: Row[*tuple[object, ...]], sightings: tuple[Sighting, ...], value: Json) -> Lead:
@@ -152,6 +153,23 @@ class LeadReader:
         table = tables.conflicts
         found = self._connection.execute(select(table.c.event).distinct().where(table.c.event.in_(events)))
         return frozenset(int(event) for event in found.scalars())
+
+    def _standings(self, numbers: list[int]) -> Mapping[int, str]:
+        """Return how leads of episodes stand to others, by number: the last link that no later sighting has overtaken."""
+        links, events, leads, sightings = tables.links, tables.events, tables.leads, tables.sightings
+        own, other_event, other = leads.alias("own"), events.alias("other_event"), leads.alias("other")
+        last = select(func.max(sightings.c.run)).where(sightings.c.lead == own.c.number).scalar_subquery()
+        query = (
+            select(own.c.number, links.c.kind, other.c.id)
+            .join(events, events.c.number == own.c.event)
+            .join(links, (links.c.lead_key == events.c.key) & (links.c.correlation_id == own.c.rule_id))
+            .outerjoin(other_event, other_event.c.key == links.c.other_key)
+            .outerjoin(other, (other.c.event == other_event.c.number) & (other.c.rule_id == own.c.rule_id))
+            .where(own.c.number.in_(numbers), or_(links.c.run >= last, links.c.kind != LinkKind.SUPERSEDED.value))
+            .order_by(links.c.run, links.c.position)
+        )
+        rows = self._connection.execute(query) if numbers else ()
+        return {int(row.number): f"{row.kind} {row.id or ''}".strip() for row in rows}
 
     def _sightings(self, leads: list[int], conflicting: frozenset[int]) -> Mapping[int, tuple[Sighting, ...]]:
         """Return each lead's deliveries in the order in which they were first recorded, once each."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from aibr_hunt.model.episode import EpisodeRow, LeadLink, TallySheet
+from aibr_hunt.model.episode import EpisodeRow, LeadLink, LinkKind, TallySheet
 from aibr_hunt.model.event import Account, Json
 from aibr_hunt.model.technique import Technique
 from aibr_hunt.model.window import Window
@@ -69,6 +69,7 @@ class Lead:
             More digits where two leads of one ledger would share 12.
         event_value: The event's JSON (that of the first sighting).
         suppressed_by: Id of the suppression that hides it now; empty when none.
+        standing: How it stands to other leads of its correlation: `merged into L-…`, `continued from L-…`, `superseded`; mostly empty.
     """
 
     id: str
@@ -93,6 +94,12 @@ class Lead:
     note: str = ""
     first_seen: datetime | None = None
     suppressed_by: str = ""
+    standing: str = ""
+
+    @property
+    def is_told_elsewhere(self) -> bool:
+        """True when it no longer speaks for itself: another lead goes on with it, or late data took its episode back."""
+        return self.standing.startswith((LinkKind.MERGED_INTO.value, LinkKind.SUPERSEDED.value))
 
     @property
     def has_conflict(self) -> bool:

@@ -14,7 +14,7 @@ from aibr_hunt.report.machine import dump, lead_form
 CSV_COLUMNS = (
     *("id", "time", "level", "state", "suppressed_by", "note", "rule_id", "rule_name", "rule_title", "techniques"),
     *("principal", "address", "action", "resource", "account", "region", "source", "event_key", "is_weak"),
-    *("sightings", "has_conflict", "first_seen", "path", "offset", "length", "raw_digest", "canonical_digest"),
+    *("sightings", "has_conflict", "standing", "first_seen", "path", "offset", "length", "raw_digest", "canonical_digest"),
 )
 
 
@@ -61,6 +61,7 @@ def _cells(lead: Lead) -> tuple[str | int, ...]:
         "true" if lead.is_weak else "false",
         len(lead.sightings),
         "true" if lead.has_conflict else "false",
+        lead.standing,
         utc_text(lead.first_seen) if lead.first_seen else "",
         *((first.path, first.offset, first.length, first.raw_digest, first.canonical_digest) if first else ("", "", "", "", "")),
     )

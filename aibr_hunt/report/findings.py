@@ -110,8 +110,8 @@ def observe_hunt(hunt: Hunt, *, rules: Sequence[RuleRow], leads: Iterable[Lead],
 
 
 def is_set_aside(lead: Lead) -> bool:
-    """Return True when a person dismissed the lead or a suppression hides it."""
-    return bool(lead.suppressed_by) or lead.state is TriageState.DISMISSED
+    """Return True when a person dismissed the lead, a suppression hides it, or another lead tells its episode."""
+    return bool(lead.suppressed_by) or lead.is_told_elsewhere or lead.state is TriageState.DISMISSED
 
 
 def _lacking(coverage: Iterable[CoverageRow]) -> Mapping[str, str | None]:

@@ -74,7 +74,7 @@ def report_form(page: Page) -> _Form:
 def lead_form(lead: Lead) -> _Form:
     """Return one lead as plain JSON values, its event included; the same in the report and in the export."""
     names = (
-        "id rule_id rule_name rule_title level state note suppressed_by time first_seen source action principal address resource "
+        "id rule_id rule_name rule_title level state note suppressed_by standing time first_seen source action principal address resource "
         "region account event_key is_weak has_conflict"
     )
     return {

@@ -145,3 +145,42 @@ def test_tampering_is_named(tmp_path: Path, statement: str, told: str) -> None:
     with Ledger.open(tmp_path, clock=lambda: T0, tell=print) as ledger:
         faults = ledger.verify().faults
     assert any(told in fault.what for fault in faults), faults
+
+
+def named(key: str, content: str = "") -> Hit:
+    """Return an episode's event under an identity of its own."""
+    found = episode(content)
+    return replace(found, event=replace(found.event, identity=replace(found.event.identity, key=key)))
+
+
+def linked(run_id: str, *links: LeadLink) -> RunRecord:
+    return replace(record(run_id, rules=(CORRELATION,)), links=links)
+
+
+def test_a_lead_says_into_which_other_it_was_merged(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.record(record(rules=(CORRELATION,)), [named("episode|x"), named("episode|y")])
+        ledger.record(linked("R-0000000000000002", LINK), [])
+        by_key = {lead.event_key: lead for lead in ledger.leads()}
+        assert by_key["episode|y"].standing == f"merged into {by_key['episode|x'].id}"
+        assert by_key["episode|y"].is_told_elsewhere
+        assert by_key["episode|x"].standing == ""
+
+
+def test_a_superseded_lead_stands_again_when_a_later_run_tells_it(tmp_path: Path) -> None:
+    gone = LeadLink(correlation_id=CORRELATION.id, lead_key="episode|x", kind=LinkKind.SUPERSEDED)
+    with opened(tmp_path) as ledger:
+        ledger.record(record(rules=(CORRELATION,)), [named("episode|x")])
+        ledger.record(linked("R-0000000000000002", gone), [])
+        assert ledger.leads()[0].standing == "superseded"
+        ledger.record(record("R-0000000000000003", rules=(CORRELATION,)), [named("episode|x")])
+        assert ledger.leads()[0].standing == ""
+        assert not ledger.leads()[0].is_told_elsewhere
+
+
+def test_a_link_of_another_correlation_says_nothing_of_a_lead(tmp_path: Path) -> None:
+    other = replace(LINK, correlation_id="another")
+    with opened(tmp_path) as ledger:
+        ledger.record(record(rules=(CORRELATION,)), [named("episode|x"), named("episode|y")])
+        ledger.record(linked("R-0000000000000002", other), [])
+        assert {lead.standing for lead in ledger.leads()} == {""}
