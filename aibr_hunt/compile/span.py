@@ -89,7 +89,7 @@ def _sql_times(layout: Layout, span: Span, time: str, *, dialect: Dialect) -> It
             case TimeForm.TYPED:
                 yield f"{time} {sign} {dialect.moment(_text_of(moment))}"
             case TimeForm.ISO_TEXT:
-                # No zone behind the literal: `…:00Z` and `…:00.5Z` both come after `…:00`. Fractions of the window widen it.
+                # No zone behind the literal: `…:00Z` and `…:00.500Z` come after `…:00` and before `…:01`. A window's fractions widen it.
                 whole = moment if sign == ">=" or not moment.microsecond else moment + timedelta(seconds=1)
                 yield f"{time} {sign} {dialect.literal(whole.strftime(_SECONDS))}"
             case TimeForm.EPOCH_SECONDS:

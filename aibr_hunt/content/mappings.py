@@ -15,6 +15,7 @@ from aibr_hunt.content.schemas import CheckedFile, YamlMap, content_files, neare
 from aibr_hunt.content.yaml import YamlValue
 from aibr_hunt.errors import AibrError, ContentError, ContentErrors, Unsupported
 from aibr_hunt.meaning.bind import BoundField, binder_of, split_path
+from aibr_hunt.meaning.derive import DECODINGS
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.model.mapping import FieldPath, FieldSpec, LogSwitch, Mapping, Signature
 from aibr_hunt.model.rule import LogSource
@@ -132,8 +133,43 @@ def _field_faults(checked: CheckedFile, row: YamlMap, index: int) -> Iterator[Co
     if row.get("derive") and row.get("verbatim"):
         why = "its derived text does not stand in the record's bytes"
         yield checked.fault(f"The field {name} cannot be verbatim: {why}.", "fields", index, "verbatim", hint="Remove verbatim.")
+    yield from _decoding_faults(checked, row, index)
     if row.get("time") and row.get("open"):
         yield checked.fault(f"The field {name} cannot be a time and open at once.", "fields", index)
+
+
+def _decoding_faults(checked: CheckedFile, row: YamlMap, index: int) -> Iterator[ContentError]:
+    """Yield what is wrong with a field that is decoded: steps out of order, and claims that only other fields can meet."""
+    name, steps = row["name"], _steps(row.get("derive"))
+    for before, step in zip(("", *steps), steps, strict=False):
+        if step == "gunzip" and before != "base64":
+            what = f"The field {name} cannot begin with gunzip, nor have it behind anything but base64."
+            yield checked.fault(what, "fields", index, "derive", hint="Only base64 gives bytes: write [base64, gunzip].")
+    if not steps or steps[0] not in DECODINGS:
+        return
+    if row.get("open") and not row.get("json_text"):
+        what = f"The field {name} is decoded and open: a decoded text has members only as JSON."
+        yield checked.fault(what, "fields", index, "open", hint="Add json_text: 1, or remove open.")
+    if row.get("object"):
+        yield checked.fault(f"The field {name} is decoded: it is a text and no object.", "fields", index, "object", hint="Remove object.")
+    opened = {path for other in map(_map, _list(checked.root["fields"])) if _is_json(other) for path in _paths_of(other)}
+    for path in _paths_of(row):
+        if path in opened:
+            what = f"The field {name} decodes a text that another field parses as JSON."
+            yield checked.fault(what, "fields", index, hint="A member holds the one or the other.")
+
+
+def _is_json(row: YamlMap) -> bool:
+    steps = _steps(row.get("derive"))
+    return bool(row.get("json_text")) and not (steps and steps[0] in DECODINGS)
+
+
+def _paths_of(row: YamlMap) -> tuple[FieldPath, ...]:
+    return _paths(row["paths"]) if "paths" in row else (split_path(_text(row["name"])),)
+
+
+def _steps(value: YamlValue) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else _texts(value)
 
 
 def _unmet_names(checked: CheckedFile, names: list[str], open_names: set[str]) -> Iterator[ContentError]:
@@ -198,11 +234,11 @@ def _logsource(value: YamlValue) -> LogSource:
 
 
 def _field(row: YamlMap) -> FieldSpec:
-    derive = _text(row.get("derive", ""))
+    derive = " ".join(_steps(row.get("derive")))
     json_text = cast("int", row.get("json_text", 0))
     return FieldSpec(
         name=_text(row["name"]),
-        paths=_paths(row["paths"]) if "paths" in row else (split_path(_text(row["name"])),),
+        paths=_paths_of(row),
         is_open=bool(row.get("open", False)),
         # Text that is parsed again or derived need not stand in the bytes as rules see it: only its author can say that it does.
         is_verbatim=bool(row.get("verbatim", not derive and not json_text)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from aibr_hunt.errors import Unsupported
+from aibr_hunt.meaning.derive import Opening, decodings_of
 from aibr_hunt.model.mapping import FieldPath, FieldSpec, Mapping
 from aibr_hunt.model.predicate import And, Cidr, FieldRef, Keyword, Leaf, Not, Or, Predicate, Regex, Star, Text, TextOp, Together
 
@@ -20,7 +21,8 @@ class BoundField:
 
     Attributes:
         key: Canonical name: equal keys read equal values.
-        paths: Member paths from the record's root; a value of any of them is a value of the field.
+        paths: Member paths from the record's root; a value of any of them is a value of the field. Where a text is decoded on
+            the way, an `Opening` stands among the members.
         json_cuts: For each path the places where a text is parsed as JSON before the path goes on: pairs of the
             number of members before it and how many times it is parsed, ascending.
         blanks: Texts that are blank in this field besides the empty one.
@@ -79,7 +81,7 @@ class Binder:
         self._loose = {spec.name.lower(): spec for spec in reversed(fields)}
         self._aliases = {} if mapping is None else {name.lower(): target for name, target in mapping.aliases}
         self._misspelt = frozenset() if mapping is None else frozenset(name.lower() for name in mapping.misspelt)
-        self._json_texts = [(path, spec.json_text) for spec in fields if spec.json_text for path in spec.paths]
+        self._json_texts = [(path, spec.json_text) for spec in fields if spec.json_text and not decodings_of(spec) for path in spec.paths]
         self._bound: dict[str, BoundField] = {}
 
     def field(self, name: str) -> BoundField:
@@ -128,7 +130,7 @@ class Binder:
         spec = self._exact.get(name) or self._loose.get(name.lower())
         if spec is not None:
             blanks = spec.blanks + (_BLANK_JSON if spec.json_text else ())
-            return self._at(spec, spec.name, paths=spec.paths, blanks=blanks, warning=warning)
+            return self._at(spec, spec.name, paths=_paths_below(spec, ()), blanks=blanks, warning=warning)
         parts = split_path(name)
         for size in range(len(parts) - 1, 0, -1):
             prefix = ".".join(parts[:size])
@@ -136,7 +138,7 @@ class Binder:
             if spec is not None and spec.is_open:
                 rest = parts[size:]
                 key = ".".join((spec.name, *(part.replace("\\", "\\\\").replace(".", "\\.") for part in rest)))
-                return self._at(spec, key, paths=tuple(path + rest for path in spec.paths), blanks=(), warning=warning)
+                return self._at(spec, key, paths=_paths_below(spec, rest), blanks=(), warning=warning)
         return None
 
     def _at(self, spec: FieldSpec, key: str, *, paths: tuple[FieldPath, ...], blanks: tuple[str, ...], warning: str) -> BoundField:
@@ -145,7 +147,15 @@ class Binder:
 
     def _cuts(self, path: FieldPath) -> tuple[tuple[int, int], ...]:
         """Return where on a path a text is parsed: behind every shorter path that the mapping marks as JSON text."""
-        return tuple(sorted((len(mark), times) for mark, times in self._json_texts if len(mark) < len(path) and path[: len(mark)] == mark))
+        above = [(mark, times) for mark, times in self._json_texts if len(mark) < len(path) and path[: len(mark)] == mark]
+        return tuple(sorted((len(mark), times) for mark, times in above if not isinstance(path[len(mark)], Opening)))
+
+
+def _paths_below(spec: FieldSpec, rest: FieldPath) -> tuple[FieldPath, ...]:
+    """Return the paths of what lies at `rest` below a field; of a decoded one they go through its texts."""
+    decodings = decodings_of(spec)
+    opening = (Opening(decodings, spec.json_text if rest else 0),) if decodings else ()
+    return tuple((*path, *opening, *rest) for path in spec.paths)
 
 
 def check_bindable(predicate: Predicate, binder: Binder) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from aibr_hunt.meaning.bind import Binder, BoundField, binder_of
 from aibr_hunt.meaning.leaf import Locate, compile_leaf
 from aibr_hunt.meaning.match import _below, _cut_at, _parsed, compile_predicate
-from aibr_hunt.meaning.view import View, opened, scalars
+from aibr_hunt.meaning.view import View, member_of, opened, scalars
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import FieldPath, Mapping
 from aibr_hunt.model.predicate import (
@@ -148,7 +148,7 @@ class _Explainer:
     def _on_one_element(
         self, items: list[tuple[BoundField, Predicate]], prefix: FieldPath, *, view: View, locate: Locate, parse_times: int
     ) -> list[Explained]:
-        value = view.root.get(prefix[-1]) if isinstance(view.root, dict) else None
+        value = member_of(view.root, prefix[-1])
         value = _parsed(value, parse_times) if parse_times else value
 
         def on(element: Json) -> list[Explained]:

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Final, assert_never
 
 from aibr_hunt.meaning.bind import BoundField, holds_an_object, is_open
+from aibr_hunt.meaning.derive import is_decoded
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.leaf import text_test
 from aibr_hunt.meaning.letters import ascii_run, fragment_of, is_stable, odd_letters
@@ -92,6 +93,8 @@ class Asked:
 def bounds_of_leaf(leaf: TestLeaf, asked: Asked) -> LeafBounds:
     """Return the bounds of a test on one value; a reference or a keyword has a function of its own."""
     access, field, engine = asked.access, asked.field, asked.engine
+    if is_decoded(field.spec):
+        return _of_decoded()
     match leaf:
         case Text():
             found = _text(leaf, asked)
@@ -121,6 +124,11 @@ def _between(low: Condition, high: Condition) -> LeafBounds:
 
 def _loose(may: Condition, obstacle: str, must: Condition = NO) -> LeafBounds:
     return LeafBounds(must=must, may=may, low=None, high=None, obstacles=(obstacle,))
+
+
+def _of_decoded() -> LeafBounds:
+    """Return the bounds of any test on what a text encodes: engines decode otherwise, and fail where a text does not decode."""
+    return LeafBounds(must=NO, may=YES, low=None, high=None, obstacles=("a decoded text",), asks_root=True)
 
 
 def _kind(access: Access) -> Kind:
@@ -384,6 +392,8 @@ def _root_is_there(root: Value) -> Condition:
 
 def bounds_of_reference(leaf: FieldRef, accesses: tuple[Access, Access], fields: tuple[BoundField, BoundField]) -> LeafBounds:
     """Return the bounds of a comparison of two values of one row (or of one element of a list)."""
+    if any(is_decoded(field.spec) for field in fields):
+        return _of_decoded()
     left, right = accesses
     kinds = {_kind(left), _kind(right)}
     if not kinds <= {Kind.TEXT, Kind.JSON, Kind.INTEGER, Kind.BOOLEAN}:
@@ -419,7 +429,7 @@ def bounds_of_keyword(leaf: Keyword, locator: Locator) -> LeafBounds:
     obstacle = "a keyword search"
     fragment = max((fragment_of(part) for part in leaf.pattern if not isinstance(part, Star)), key=len, default="")
     names = () if locator.mapping is None else locator.mapping.keywords
-    if not fragment or not (names or locator.layout.is_full):
+    if not fragment or not (names or locator.layout.is_full) or any(is_decoded(locator.binder.field(name).spec) for name in names):
         return _loose(YES, obstacle)
     values: Sequence[Value]
     if names:

@@ -14,7 +14,7 @@ from aibr_hunt.meaning.bind import Binder, BoundField, binder_of, check_bindable
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.leaf import Locate, Test, compile_leaf
 from aibr_hunt.meaning.scalar import canonical_number
-from aibr_hunt.meaning.view import View, opened, parsed_text
+from aibr_hunt.meaning.view import View, member_of, opened, parsed_text
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import FieldPath, Mapping
 from aibr_hunt.model.predicate import And, Not, Or, Predicate, Text, TextOp, Together
@@ -151,7 +151,7 @@ def _on_one_element(member: str, test: Test, *, parse_times: int) -> Test:
     """Return a test that some element of the list at `member` passes; a value that is no list is its own one element."""
 
     def holds(view: View) -> bool:
-        value = view.root.get(member) if isinstance(view.root, dict) else None
+        value = member_of(view.root, member)
         if parse_times:
             value = _parsed(value, parse_times)
         if not isinstance(value, list):

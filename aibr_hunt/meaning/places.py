@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.meaning.bind import BoundField, binder_of, holds_an_object
+from aibr_hunt.meaning.derive import Opening
 from aibr_hunt.model.condition import ColumnValue, ElementValue, EntryValue, JsonValue, MemberValue, ParsedValue, Value
 from aibr_hunt.model.layout import ColumnPath, ColumnType, Kind, Layout, Place
 from aibr_hunt.model.mapping import FieldPath, Mapping
@@ -94,6 +95,8 @@ class Locator:
             depth = len(place.member)
             way.open_arrays(is_list=path[:depth] in self._arrays)
             for member in path[depth:]:
+                if isinstance(member, Opening):
+                    break  # no engine is asked to decode: the way ends at the text
                 way.parse(cuts.get(depth, 0))
                 way.step(member)
                 depth += 1

@@ -10,6 +10,7 @@ from typing import Final
 import orjson
 
 from aibr_hunt.meaning.bind import BoundField
+from aibr_hunt.meaning.derive import Opening, decoded
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.scalar import canonical_number, text_of
 from aibr_hunt.model.event import Json, LongNumber, OddNumber, SpelledNumber
@@ -115,6 +116,8 @@ def _walk(value: Json, path: FieldPath) -> list[Json]:
             value = value.get(member)
         elif isinstance(value, list):
             return [found for element in opened(value) for found in _walk(element, path[index:])]
+        elif isinstance(member, Opening):
+            value = _inside(value, member)
         else:
             return []
     if type(value) is str:
@@ -122,6 +125,21 @@ def _walk(value: Json, path: FieldPath) -> list[Json]:
     if isinstance(value, list):
         return list(opened(value))
     return [] if value is None or value == "" or value == {} else [value]
+
+
+def _inside(value: Json, opening: Opening) -> Json:
+    """Return what is encoded in a text, parsed as JSON where the path goes on below it; None when there is nothing."""
+    if not isinstance(value, str):
+        return None
+    text = decoded(value, opening.decodings)
+    return parsed_text(text, opening.json_times) if opening.json_times else text
+
+
+def member_of(value: Json, member: str) -> Json:
+    """Return what lies at one step below a value that is no list; None when nothing does."""
+    if isinstance(value, dict):
+        return value.get(member)
+    return _inside(value, member) if isinstance(member, Opening) else None
 
 
 def opened(value: list[Json]) -> Iterator[Json]:

@@ -86,7 +86,7 @@ class TimeForm(StrEnum):
     TYPED = "typed"
     """A column of the engine's own time type."""
     ISO_TEXT = "iso_text"
-    """Fixed-width RFC 3339 text in UTC to the second, ending in Z: compares as text."""
+    """RFC 3339 text in UTC, to the second or with decimals behind it, ending in Z: compares as text with a time to the second."""
     EPOCH_SECONDS = "epoch_seconds"
     """A whole number of seconds since 1970."""
     EPOCH_MILLISECONDS = "epoch_milliseconds"

@@ -29,7 +29,8 @@ class FieldSpec:
         sieve_weight: Cost of using this field's literals in a sieve: 1 for the most selective fields, 9 for the least.
         common: Texts (folded) that so many records hold that they narrow next to nothing.
         is_object: True when the path ends at an object in the delivered form.
-        derive: Name of a derivation applied to the text (`lower`, `host`); empty for none. Never verbatim.
+        derive: Derivation of the text that rules read (`lower`, `host`), or those that decode it, one after another, with
+            spaces between (`base64`, `url`, `base64 gunzip`); empty for none. Never verbatim.
         is_ascii: The service writes only ASCII here (names of calls, ids, ARNs): letters that engines fold differently cannot occur.
     """
 

@@ -8,9 +8,12 @@ from functools import cached_property
 from aibr_hunt.model.mapping import FieldSpec, Mapping
 from tests.oracle.evaluate import Evaluator, Frame, Frames, Path, split_field
 from tests.oracle.jsontext import Value, depth, parse
+from tests.oracle.mapped_decoding import decode
 
 BLANK_JSON_TEXTS = frozenset({"null", '""', "{}", "[]"})
 DEEPEST = 64
+# In front of a step that decodes, on a path; no member of a record that the suite draws begins so.
+STEP = "\0decode "
 
 
 class MappedEvaluator(Evaluator):
@@ -53,12 +56,17 @@ class MappedEvaluator(Evaluator):
     def paths(self, field: str) -> tuple[Path, ...]:
         """Return every place of the field."""
         spec, rest = self.spec_of(field)
-        return tuple((*path, *rest) for path in spec.paths)
+        step: Path = ()
+        if is_decoding(spec):
+            # What is read as text and what is read as JSON are two things that lie below the text.
+            step = (f"{STEP}{spec.derive} {'json ' * spec.json_text if rest else ''}",)
+        return tuple((*path, *step, *rest) for path in spec.paths)
 
     @cached_property
     def json_marks(self) -> dict[Path, int]:
         """How many times a text at a place is parsed when a path goes on below it."""
-        return {path: spec.json_text for spec in self.mapping.fields if spec.json_text for path in spec.paths}
+        marked = (spec for spec in self.mapping.fields if spec.json_text and not is_decoding(spec))
+        return {path: spec.json_text for spec in marked for path in spec.paths}
 
     def choices(self, value: Value, place: Path, paths: list[Path]) -> list[Value]:
         """Where all items go on below JSON text, what it holds is chosen from: text that holds nothing is blank there."""
@@ -69,6 +77,8 @@ class MappedEvaluator(Evaluator):
 
     def inside(self, here: Frame) -> list[Value]:
         """Return the elements of an array that stands as JSON text where the mapping marks it."""
+        if here.path not in self.json_marks:
+            return self.elements(here.value)  # a text too: what it encodes may lie below it
         value = self.parsed_at(here.value, here.path)
         return [None if isinstance(element, str) else element for element in self.elements(value)]
 
@@ -80,7 +90,9 @@ class MappedEvaluator(Evaluator):
         return value
 
     def member(self, value: Value, name: str, above: Path) -> Value:
-        """Walk into JSON text where the mapping marks it; an array in it means any element."""
+        """Walk into JSON text where the mapping marks it, and into what a text encodes; an array in it means any element."""
+        if name.startswith(STEP):
+            return within(value, name.removeprefix(STEP).split())
         value = self.parsed_at(value, above)
         if isinstance(value, list):
             return [super(MappedEvaluator, self).member(element, name, above) for element in self.walk(value, (), ())]
@@ -100,6 +112,21 @@ class MappedEvaluator(Evaluator):
         for field in self.mapping.keywords:
             for value in self.values(field, frames[:1]):
                 yield from self.scalars(value)
+
+
+def is_decoding(spec: FieldSpec) -> bool:
+    """True for a field that reads what its texts encode."""
+    return spec.derive not in {"", "lower", "host"}
+
+
+def within(value: Value, steps: list[str]) -> Value:
+    """Return what a text encodes, None when the value is no text."""
+    if not isinstance(value, str):
+        return None
+    found: Value = decode(value, [step for step in steps if step != "json"])
+    for _ in range(steps.count("json")):
+        found = parsed(found) if isinstance(found, str) else found
+    return found
 
 
 def parsed(text: str) -> Value:

@@ -22,7 +22,7 @@ from aibr_hunt.model.predicate import FieldRef, Keyword, Predicate
 from aibr_hunt.model.rule import Rule
 from tests.oracle.jsontext import parse
 from tests.oracle.mapped import MappedEvaluator
-from tests.oracle.mapped_world import MAPPING, draw_mapped_world
+from tests.oracle.mapped_world import FIELDS, MAPPING, draw_mapped_world
 from tests.oracle.serialisers import FRAMINGS, draw_spelling, needs_lines, spell
 from tests.oracle.sigma import predicate_of_rule
 from tests.oracle.strategies import draw_rule, rule_text
@@ -107,6 +107,23 @@ def test_matcher_agrees_with_the_oracle_on_a_mapping(part: int) -> None:
             true += len(truth)
     assert cells >= 4_000
     assert true >= cells // 20
+
+
+def test_drawn_events_meet_and_miss_tests_on_what_their_texts_encode() -> None:
+    """Each decoded field, and each way below one, is true of some events and false of others: else their agreement says little."""
+    fields = [".".join(path) for path, _ in FIELDS if path[0].lower() == "decoded"]
+    answers: dict[str, set[bool]] = {field: set() for field in fields}
+    for seed in range(6):
+        rng = random.Random(f"decoded {seed}")
+        world = draw_mapped_world(rng)
+        rules = [load_rule_text(rule_text({"sel": {f"{field}|exists": True}, "condition": "sel"}, 1), "exists.yml") for field in fields]
+        matcher = compile_rules(rules, MAPPING)
+        for _ in range(40):
+            record = spell(rng, draw_event(rng, world), draw_spelling(rng, is_line=True))
+            met = set(matcher.match(parse_record(record.encode()).value))
+            for number, field in enumerate(fields):
+                answers[field].add(number in met)
+    assert {field for field, seen in answers.items() if len(seen) < 2} == set()
 
 
 def test_files_engine_agrees_with_the_oracle_on_a_mapping_sieve_on_and_off(tmp_path: Path) -> None:

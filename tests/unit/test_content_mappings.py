@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from aibr_hunt.compile.program import SQL_PRINTERS
+from aibr_hunt.compile.span import sql_bounds
 from aibr_hunt.content.mappings import load_mapping, load_mappings, mapping_for, resolve_field, suggest_field, switches_of
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.intake.csv_rows import CsvFramer, Header, find_header, shape_of
 from aibr_hunt.intake.detect import recognise
 from aibr_hunt.meaning.bind import binder_of
+from aibr_hunt.meaning.bounds import bounds_of
+from aibr_hunt.meaning.match import compile_predicate
+from aibr_hunt.meaning.places import Locator
 from aibr_hunt.meaning.view import View
 from aibr_hunt.model.event import Json
+from aibr_hunt.model.layout import EngineKind, TimeForm
 from aibr_hunt.model.mapping import FieldSpec, Mapping
+from aibr_hunt.model.predicate import Order, OrderOp
 from aibr_hunt.model.rule import LogSource
+from aibr_hunt.model.window import Window
 
 SHIPPED = Path(__file__).resolve().parents[2] / "mappings" / "logsources"
 MAPPINGS = load_mappings([SHIPPED])
@@ -321,6 +330,84 @@ def test_items_of_one_selection_can_hold_on_one_element_because_these_fields_hav
     assert [spec.name for spec in specs if len(spec.paths) != 1 or spec.json_text] == []
 
 
+# --- numbers and encoded texts -----------------------------------------------------------------------------------------------------
+
+
+AMOUNTS: tuple[tuple[str, str, Json], ...] = (
+    ("aws_bedrock_invocation", "input.inputTokenCount", {"input": {"inputTokenCount": 12000}}),
+    ("aws_bedrock_invocation", "output.outputTokenCount", {"output": {"outputTokenCount": 12000}}),
+    ("aws_s3_access", "bytessent", {"bytessent": "12000"}),
+    ("aws_s3_access", "objectsize", {"objectsize": "12000"}),
+    ("aws_vpcflow", "bytes", {"bytes": "12000"}),
+    ("aws_vpcflow", "packets", {"packets": "12000"}),
+    ("aws_guardduty", "severity", {"severity": 12000}),
+    ("gcp_vpcflow", "jsonPayload.bytes_sent", {"jsonPayload": {"bytes_sent": "12000"}}),
+    ("azure_vnetflow", "bytesSrcToDest", {"BytesSrcToDest": 12000}),
+    ("azure_storage_blob", "responseBodySize", {"properties": {"responseBodySize": 12000}}),
+    ("azure_cognitiveservices", "properties.requestLength", {"properties": {"requestLength": 12000}}),
+    ("azure_cognitiveservices", "properties.requestLength", {"properties": '{"requestLength":12000}'}),
+    ("azure_aml_endpoint_traffic", "requestPayloadSize", {"properties": {"RequestPayloadSize": "12000"}}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "event"), AMOUNTS, ids=[f"{name}-{field}-{number}" for number, (name, field, _) in enumerate(AMOUNTS)]
+)
+def test_an_amount_is_compared_as_a_number_on_files_and_on_every_layout(name: str, field: str, event: Json) -> None:
+    """As texts 9 would come after 12000."""
+    mapping = BY_NAME[name]
+    for op, number, holds in (
+        (OrderOp.GT, "9", True),
+        (OrderOp.GTE, "12000", True),
+        (OrderOp.GT, "12000", False),
+        (OrderOp.LT, "9", False),
+    ):
+        leaf = Order(field=field, op=op, number=number)
+        assert compile_predicate(leaf, binder_of(mapping))(View(event)) is holds, (op, number)
+    for layout in mapping.layouts:
+        found = bounds_of(Order(field=field, op=OrderOp.GT, number="9"), Locator(mapping, layout))
+        assert (found.obstacles, found.low is None) == ((), False), layout.label
+
+
+SCRIPT = "IyEvYmluL2Jhc2gKcGlwIGluc3RhbGwgeA=="
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"onStart": [{"content": SCRIPT}]},
+        {"onCreate": [{"content": "ZWNobw=="}, {"content": SCRIPT}]},
+        {"studioLifecycleConfigContent": SCRIPT},
+    ],
+    ids=["on start", "on create", "studio"],
+)
+def test_a_lifecycle_script_is_read_decoded_wherever_it_stands(asked: Json) -> None:
+    assert "#!/bin/bash\npip install x" in values_of(BY_NAME["aws_cloudtrail"], {"requestParameters": asked}, "decoded.lifecycleScript")
+
+
+def test_a_policy_that_an_answer_has_encoded_is_read_as_json() -> None:
+    policy = "%7B%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22AWS%22%3A%22*%22%7D%7D%5D%7D"
+    event: Json = {"responseElements": {"role": {"assumeRolePolicyDocument": policy}}}
+    mapping = BY_NAME["aws_cloudtrail"]
+    assert values_of(mapping, event, "decoded.trustPolicy.Statement.Principal.AWS") == ["*"]
+    assert values_of(mapping, event, "responseElements.role.assumeRolePolicyDocument") == [policy]
+    form: Json = {"requestParameters": {"formData": "eyJjb21wYW55TmFtZSI6IkV4YW1wbGUifQ=="}}
+    assert values_of(mapping, form, "decoded.modelAccessForm.companyName") == ["Example"]
+
+
+def test_findings_are_bounded_by_a_time_with_milliseconds_as_it_is_written() -> None:
+    """The edges of a window are written to the second and without a zone: a text with milliseconds lies on the right side of them."""
+    layout = next(layout for layout in BY_NAME["aws_guardduty"].layouts if layout.engine is EngineKind.ATHENA)
+    assert layout.time_form is TimeForm.ISO_TEXT
+    span = Window(start=datetime(2026, 1, 5, 12, tzinfo=UTC), end=datetime(2026, 1, 5, 12, 1, tzinfo=UTC))
+    bounds = sql_bounds(layout, span, SQL_PRINTERS[EngineKind.ATHENA])
+    assert bounds[0] == "day >= '2026/01/04'"
+    edges = [bound.rpartition(" ")[2].strip("'") for bound in bounds if "updatedat" in bound]
+    assert edges == ["2026-01-05T12:00:00", "2026-01-05T12:01:00"]
+    times = ("11:59:59.999Z", "12:00:00.000Z", "12:00:00Z", "12:00:59.999Z", "12:01:00.000Z", "12:01:00Z")
+    assert [edges[0] <= f"2026-01-05T{time}" < edges[1] for time in times] == [False, True, True, True, False, False]
+
+
 # --- a user's own folder -----------------------------------------------------------------------------------------------------------
 
 
@@ -346,6 +433,19 @@ def test_derived_and_parsed_text_is_not_verbatim_by_default(tmp_path: Path) -> N
     text = SMALL.format(name="small", service="own").replace("signatures:", f"{added}signatures:")
     mapping = load_mapping(write(tmp_path, "small", text))
     assert {spec.name: spec.is_verbatim for spec in mapping.fields} == {"action": True, "host": False, "body": False, "doc": True}
+
+
+def test_decoding_is_one_step_or_a_list_of_them(tmp_path: Path) -> None:
+    rows = (
+        "{name: a, derive: url}",
+        "{name: b, derive: [base64, gunzip]}",
+        "{name: c, paths: [b], derive: [url, base64], open: true, json_text: 1}",
+    )
+    added = "".join(f"  - {row}\n" for row in rows)
+    text = SMALL.format(name="small", service="own").replace("signatures:", f"{added}signatures:")
+    fields = {spec.name: spec for spec in load_mapping(write(tmp_path, "small", text)).fields}
+    assert [fields[name].derive for name in ("action", "a", "b", "c")] == ["", "url", "base64 gunzip", "url base64"]
+    assert [fields[name].is_verbatim for name in ("a", "b", "c")] == [False, False, False]
 
 
 def test_two_mappings_of_one_log_source_are_refused(tmp_path: Path) -> None:
@@ -381,7 +481,24 @@ def test_every_fault_of_every_file_is_shown_with_its_line(tmp_path: Path) -> Non
         ("time: when", "time: [when]", 5, "time must be a dotted member path, not a list."),
         ("time: when", "time: null", 5, "time must be a dotted member path, not nothing."),
         ("sieve_weight: 1", "open: 1", 7, "fields[0].open must be true or false, not 1."),
-        ("sieve_weight: 1", "derive: hots", 7, "fields[0].derive must be lower or host, not the text 'hots'. Did you mean host?"),
+        (
+            "sieve_weight: 1",
+            "derive: hots",
+            7,
+            "fields[0].derive must be lower, host, base64, url or a list of decodings, not the text 'hots'. Did you mean host?",
+        ),
+        (
+            "sieve_weight: 1",
+            "derive: [base65]",
+            7,
+            "fields[0].derive[0] must be base64, url or gunzip, not the text 'base65'. Did you mean base64?",
+        ),
+        (
+            "sieve_weight: 1",
+            "derive: []",
+            7,
+            "fields[0].derive must be a list of one to four of base64, url and gunzip, not an empty list.",
+        ),
         ("sieve_weight: 1", "weight: 1", 7, "fields[0] has no key weight. Did you mean sieve_weight?"),
         ("{name: action, sieve_weight: 1}", "action", 7, "fields[0] must be a map that begins with the field's name"),
         ("{has: [id, when, action]}", "{}", 9, "signatures[0] must be a map with has, lacks, equals or prefixes, not an empty map."),
@@ -402,6 +519,15 @@ def test_a_fault_of_form_names_its_place_and_what_would_be_right(tmp_path: Path,
     [
         ("  - {name: Action}", "The field Action is defined twice: rules find fields without case."),
         ("  - {name: a, derive: lower, verbatim: true}", "The field a cannot be verbatim"),
+        ("  - {name: a, derive: [base64], verbatim: true}", "The field a cannot be verbatim"),
+        ("  - {name: a, derive: [gunzip]}", "The field a cannot begin with gunzip, nor have it behind anything but base64."),
+        (
+            "  - {name: a, derive: [base64, gunzip, gunzip]}",
+            "The field a cannot begin with gunzip, nor have it behind anything but base64.",
+        ),
+        ("  - {name: a, derive: url, open: true}", "The field a is decoded and open: a decoded text has members only as JSON."),
+        ("  - {name: a, derive: url, object: true}", "The field a is decoded: it is a text and no object."),
+        ("  - {name: b, open: true, json_text: 1}\n  - {name: a, paths: [b], derive: url}", "The field a decodes a text that another"),
         ("  - {name: a, time: true, open: true}", "The field a cannot be a time and open at once."),
         ("aliases: {act: acton}", "The alias act leads to acton, which is no field. Did you mean action?"),
         ("aliases: {action: action}", "The alias action hides behind the field of that name. Remove the alias."),
