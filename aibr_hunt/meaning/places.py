@@ -87,7 +87,8 @@ class Locator:
         if place is None:
             return
         cuts = dict(bound.json_cuts[index]) if bound.json_cuts else {}
-        is_named = bound.key == bound.spec.name
+        # What a mapping opens as JSON text may be delivered parsed already: then an object stands there that it does not declare.
+        is_named = bound.key == bound.spec.name and not (bound.spec.json_text and bound.spec.is_open)
         for column_path in place.paths:
             way = _Way(self.layout, column_path, place)
             if not way.is_found:

@@ -52,6 +52,14 @@ def test_a_declared_path_needs_no_assumption() -> None:
     assert bounds({"params.model": "AssumeRole"}).assumptions == ()
 
 
+def test_where_json_text_may_be_delivered_parsed_the_rule_says_that_it_assumes_text() -> None:
+    for label in ("athena/typed", "athena/json"):
+        found = bounds({"params.policy": None}, label)
+        assert found.high is not None
+        assert found.assumptions == ("params.policy holds no list and no object (no mapping says so)",)
+        assert found.may != found.high, "the sieve leans on no assumption"
+
+
 def test_items_that_share_a_list_are_asked_of_one_element() -> None:
     found = bounds({"resources.arn|startswith": "arn", "resources.kind": "x"})
     assert isinstance(found.high, AnyElement)
