@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -97,6 +96,7 @@ def run_hunt(
     name: str,
     *,
     logs: tuple[Path, ...],
+    lake: bool,
     source: str | None,
     since: str | None,
     until: str | None,
@@ -106,7 +106,7 @@ def run_hunt(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run the rules of a hunt over log files and say what speaks for and against its hypothesis.
+    """Run the rules of a hunt over log files or the lake, and say what speaks for and against its hypothesis.
 
     Files are looked at whole unless --from, --to or --last say otherwise; the hunt's own window is for live sources.
     """
@@ -117,10 +117,11 @@ def run_hunt(
     hunt = load_hunt(hunt_path(library, name, kind="hunt"), catalogue=library.catalogue)
     corpus = rules_of_hunt(hunt, library)
     tell_warnings(corpus)
-    label = f"hunt {hunt.name} over {' '.join(str(path) for path in logs)}"
+    label = f"hunt {hunt.name} over {'the lake' if lake else ' '.join(str(path) for path in logs)}"
     wanted = Wanted(
         rules=(f"hunt {hunt.name}",),
         logs=logs,
+        is_lake=lake,
         source=source,
         times=(since, until, last),
         processes=processes or settings.processes,
@@ -142,8 +143,8 @@ def rules_of_hunt(hunt: Hunt, library: Library) -> Corpus:
     from aibr_hunt.content.hunts import unknown_rules
 
     every = library.load_all()
-    missing = unknown_rules(hunt, {key for rule in every.rules for key in (rule.id, rule.name)})
+    missing = unknown_rules(hunt, every.names)
     if missing:
         raise ContentErrors(missing)
     named = {name for each in hunt.expect for name in each.rules}
-    return replace(every, rules=tuple(rule for rule in every.rules if {rule.id, rule.name} & named), refused=())
+    return every.only(named)

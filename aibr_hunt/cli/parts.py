@@ -21,6 +21,7 @@ from aibr_hunt.meaning.scalar import time_of
 from aibr_hunt.model.window import Window, utc_text
 
 if TYPE_CHECKING:
+    from aibr_hunt.engines.lake.lake import Lake
     from aibr_hunt.ledger import Ledger
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -97,12 +98,27 @@ def fail_on_option(function: F) -> F:
     )
 
 
+def lake_folder(settings: Settings) -> Path:
+    """Return where the lake of this home lies."""
+    return settings.home / "lake"
+
+
+def lake_of(settings: Settings, library: Library) -> Lake:
+    """Return the lake of this home.
+
+    Raises:
+        UsageError: There is none.
+    """
+    from aibr_hunt.engines.lake.lake import Lake
+
+    return Lake.open(lake_folder(settings), mappings=library.mappings)
+
+
 def logs_option(function: F) -> F:
-    """Add `--logs`."""
+    """Add `--logs` and `--lake`: where to read."""
     kind = click.Path(path_type=Path)
-    return click.option("--logs", "logs", multiple=True, required=True, type=kind, help="A log file or a folder of them (repeatable).")(
-        function
-    )
+    function = click.option("--lake", "lake", is_flag=True, help="Read the lake instead: what `logs add` has read already.")(function)
+    return click.option("--logs", "logs", multiple=True, type=kind, help="A log file or a folder of them (repeatable).")(function)
 
 
 def window_of(since: str | None, until: str | None, last: str | None, *, now: datetime) -> Window:

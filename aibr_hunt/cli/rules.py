@@ -1,4 +1,4 @@
-"""`aibr-hunt rules`: list, show, check, test, start, match, compile and explain rules."""
+"""`aibr-hunt rules`: list, show, check, test, start, match, compile and explain rules; the first five for correlations too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, complain, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import all_option, json_option, library_of, reason_of, tell_refused, tell_warnings
 from aibr_hunt.cli.settings import Settings
+from aibr_hunt.content.corpus import Corpus
 from aibr_hunt.errors import AibrError, UsageError
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.text import for_terminal
@@ -44,20 +46,38 @@ command.add_command(deploy_pack)
 @all_option
 @click.pass_obj
 def list_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool, show_all: bool) -> int:
-    """List the rules below NAMES (files, folders, shipped:…, names of rules; default: all built-in ones)."""
+    """List the rules and correlations below NAMES (files, folders, shipped:…, names of rules; default: all built-in ones)."""
     corpus = library_of(settings).load_rules(names or DEFAULT_RULES)
     tell_refused(corpus.refused)
     tell_warnings(corpus)
     if as_json:
-        for rule in corpus.rules:
-            row = {"id": rule.id, "name": rule.name, "title": rule.title, "level": rule.level, "status": rule.status, "path": rule.path}
-            say_json(row | {"logsource": str(rule.logsource), "tags": list(rule.tags), "requires": list(rule.requires)})
+        for thing in corpus.things:
+            say_json(_row(thing, corpus))
     else:
         rows = [
-            (rule.name, rule.level, str(rule.logsource), " ".join(each.id for each in rule.techniques), rule.title) for rule in corpus.rules
+            (each.name, each.level, _reads(each), " ".join(technique.id for technique in each.techniques), _title(each, corpus))
+            for each in corpus.things
         ]
-        say_table(("name", "level", "log source", "techniques", "title"), rows, show_all=show_all)
+        say_table(("name", "level", "log source or type", "techniques", "title"), rows, show_all=show_all)
     return int(Exit.USER_MISTAKE if corpus.refused else Exit.NOTHING_FOUND)
+
+
+def _row(thing: Rule | Correlation, corpus: Corpus) -> dict[str, object]:
+    """Return what `rules list --json` says of a rule or correlation."""
+    row: dict[str, object] = {name: getattr(thing, name) for name in ("id", "name", "title", "level", "status", "path")}
+    if isinstance(thing, Rule):
+        row["logsource"] = str(thing.logsource)
+    else:
+        row |= {"correlation": thing.type.value, "rules": [each.name for each in thing.operands]}
+    return row | {"tags": list(thing.tags), "requires": list(thing.requires), "is_operand": thing.id in corpus.silent}
+
+
+def _reads(thing: Rule | Correlation) -> str:
+    return str(thing.logsource) if isinstance(thing, Rule) else thing.type.value
+
+
+def _title(thing: Rule | Correlation, corpus: Corpus) -> str:
+    return f"{thing.title} (serves correlations)" if thing.id in corpus.silent else thing.title
 
 
 @command.command("show", epilog="Example: aibr-hunt rules show shipped:aws/bedrock/aws_bedrock_guardrail_deleted")
@@ -65,11 +85,8 @@ def list_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool, sho
 @json_option
 @click.pass_obj
 def show_rule(settings: Settings, name: str, *, as_json: bool) -> int:
-    """Show one rule: what it means, where its fields lie, what it needs, what its sieve looks for."""
-    from aibr_hunt.content.mutants import describe
-    from aibr_hunt.meaning.bind import binder_of, fields_of
-    from aibr_hunt.meaning.sieve import need_of
-    from aibr_hunt.model.codec import rule_to_plain
+    """Show one rule or correlation: what it means, where its fields lie, what it needs, what its sieve looks for."""
+    from aibr_hunt.cli.shown import correlation_lines, correlation_row, rule_lines, rule_row
 
     library = library_of(settings)
     corpus = library.load_rules([name])
@@ -77,28 +94,19 @@ def show_rule(settings: Settings, name: str, *, as_json: bool) -> int:
     tell_warnings(corpus)
     for rule in corpus.rules:
         mapping = library.mapping_for(rule.logsource)
-        need = need_of(rule.predicate, binder_of(mapping))
         if as_json:
-            say_json(
-                {**rule_to_plain(rule), "mapping": "" if mapping is None else mapping.name, "sieve": sorted(need.literals) if need else []}
-            )
+            say_json(rule_row(rule, mapping))
             continue
-        say(f"{rule.name}: {rule.title}")
-        say(f"  id          {rule.id}")
-        say(f"  path        {rule.path}")
-        say(f"  level       {rule.level} ({rule.status or 'no status'})")
-        say(f"  log source  {rule.logsource} ({'fields as written' if mapping is None else 'mapping ' + mapping.name})")
-        say(f"  techniques  {', '.join(f'{each.id} {each.name} [{each.framework} {each.version}]' for each in rule.techniques) or 'none'}")
-        say(f"  requires    {', '.join(rule.requires) or 'nothing named'}")
-        say(f"  fields      {', '.join(fields_of(rule.predicate))}")
-        say(f"  sieve       {', '.join(sorted(need.literals)) if need else 'empty: every record is parsed'}")
-        say(f"  text        sha256 {rule.text_digest}")
-        say(f"  meaning     {describe(rule.predicate)}")
-        if rule.synthetic:
-            say(f"  tested on   synthetic events only ({rule.synthetic})")
-        for label, lines in (("triage", rule.triage), ("preserve first", rule.preserve_first), ("evades", rule.evades)):
-            for line in lines:
-                say(f"  {label}: {line}")
+        for line in rule_lines(rule, mapping):
+            say(line)
+    for correlation in corpus.correlations:
+        if correlation.id in corpus.silent:
+            continue
+        if as_json:
+            say_json(correlation_row(correlation))
+            continue
+        for line in correlation_lines(correlation):
+            say(line)
     return int(Exit.USER_MISTAKE if corpus.refused else Exit.NOTHING_FOUND)
 
 
@@ -107,7 +115,7 @@ def show_rule(settings: Settings, name: str, *, as_json: bool) -> int:
 @json_option
 @click.pass_obj
 def test_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> int:
-    """Run every case of the rules below NAMES through the matcher, and through the sieve in several spellings."""
+    """Run every case of the rules and correlations below NAMES through matcher, sieve and correlator, in several spellings and orders."""
     from aibr_hunt.testing import Bench
 
     started = time.perf_counter()
@@ -141,7 +149,7 @@ def test_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> 
 @json_option
 @click.pass_obj
 def check_rules(settings: Settings, names: tuple[str, ...], *, scores: bool, as_json: bool) -> int:
-    """Check rules, their tags, fields, cases and sieve, and how many small changes to them their cases notice."""
+    """Check rules and correlations, their tags, fields, cases and sieve, and how many small changes to them their cases notice."""
     from aibr_hunt.testing import Bench
 
     errors = advice = rules = 0
@@ -240,9 +248,10 @@ def _events(path: Path) -> Iterator[tuple[int, Json | UsageError]]:
     "--logsource", "logsource", default="aws/cloudtrail", show_default=True, help="product/service of the logs that the rule reads."
 )
 @click.option("--title", default="", help="What the rule finds, in a few words.")
-def new_rule(path: Path, logsource: str, title: str) -> int:
-    """Start a rule and its file of cases at PATH."""
-    from aibr_hunt.cli.skeletons import cases_skeleton, rule_skeleton
+@click.option("--correlation", "kind", default="", help="Start a correlation of this type, such as event_count, with a rule to count.")
+def new_rule(path: Path, logsource: str, title: str, kind: str) -> int:
+    """Start a rule, or a correlation with its rule, and its file of cases at PATH."""
+    from aibr_hunt.cli.skeletons import cases_skeleton, correlation_cases_skeleton, correlation_skeleton, rule_skeleton
 
     path = path if path.suffix else path.with_name(f"{path.name}.yml")
     if path.suffix not in {".yml", ".yaml"} or path.name.endswith((".tests.yml", ".tests.yaml")):
@@ -251,9 +260,16 @@ def new_rule(path: Path, logsource: str, title: str) -> int:
     for file in (path, tests):
         if file.exists():
             raise UsageError(f"{file} exists already.", hint="Choose another name, or edit it.")
+    today = datetime.now(tz=UTC).date()
+    if kind:
+        idents = (uuid.uuid4(), uuid.uuid4())
+        text = correlation_skeleton(path.stem, title, logsource, kind=kind, idents=idents, today=today)
+        cases = correlation_cases_skeleton(path.stem, logsource, kind)
+    else:
+        text, cases = rule_skeleton(path.stem, title, logsource, uuid.uuid4(), today), cases_skeleton(path.stem, logsource)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(rule_skeleton(path.stem, title, logsource, uuid.uuid4(), datetime.now(tz=UTC).date()), encoding="utf-8")
-    tests.write_text(cases_skeleton(path.stem, logsource), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    tests.write_text(cases, encoding="utf-8")
     say(f"Wrote {path} and {tests}.")
     say(f"Next: edit both, then `aibr-hunt rules test {path}` and `aibr-hunt rules check {path}`.")
     return int(Exit.NOTHING_FOUND)

@@ -35,6 +35,7 @@ def command(
     rules: tuple[str, ...],
     *,
     logs: tuple[Path, ...],
+    lake: bool,
     source: str | None,
     since: str | None,
     until: str | None,
@@ -48,12 +49,13 @@ def command(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run RULES (files, folders, shipped:… or names) over log files, record leads with their evidence, and say what was not seen."""
+    """Run RULES (files, folders, shipped:… or names) over log files or the lake, record leads with evidence, and say what was not seen."""
     from aibr_hunt.cli.running import Wanted, execute
 
     wanted = Wanted(
         rules=rules,
         logs=logs,
+        is_lake=lake,
         source=source,
         times=(since, until, last),
         is_strict=strict,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
 from aibr_hunt.cli.output import Exit, complain, counted, gravest, progress_wanted, say, say_json, say_table
-from aibr_hunt.cli.parts import actor_of, now, opened_ledger, tell_refused, window_of, window_text
+from aibr_hunt.cli.parts import actor_of, lake_of, now, opened_ledger, tell_refused, window_of, window_text
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.content.shipped import PREFIX
@@ -39,6 +39,7 @@ class Wanted:
     """What a command wants run.
 
     Attributes:
+        is_lake: True reads the lake below --home in place of log files.
         times: --from, --to and --last as given.
         kind: `files`, `hunt` or `sweep`. `label`: what was asked, for people; empty names rules and inputs.
         hunt: The hunt that asks; its hypothesis is argued from the leads.
@@ -46,6 +47,7 @@ class Wanted:
 
     rules: Sequence[str]
     logs: Sequence[Path]
+    is_lake: bool = False
     source: str | None = None
     times: tuple[str | None, str | None, str | None] = (None, None, None)
     is_strict: bool = False
@@ -87,6 +89,9 @@ def execute(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus
 
 def _check_paths(wanted: Wanted) -> None:
     """Refuse paths that cannot be, before an hour of reading shows it."""
+    if wanted.is_lake == bool(wanted.logs):
+        what = "--lake and --logs are both there." if wanted.is_lake else "Neither --logs nor --lake says what to read."
+        raise UsageError(what, hint="Name log files with --logs, or take --lake for what `logs add` has read.")
     for path in wanted.logs:
         if not os.path.lexists(path):
             raise UsageError(f"There is no log file or folder {path}.", hint="Check the path that --logs names.")
@@ -96,21 +101,27 @@ def _check_paths(wanted: Wanted) -> None:
 
 def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus, ledger: Ledger) -> Outcome:
     """Run loaded rules and return what it came to."""
-    if wanted.as_json and corpus.rules:  # else told once: among what was not seen, or in the error that no rule is left
+    if wanted.as_json and corpus.matched:  # else told once: among what was not seen, or in the error that no rule is left
         tell_refused(corpus.refused)
     mapping, is_as_written = _source(wanted.source, library)
     window = window_of(*wanted.times, now=now())
     named = ", ".join("the built-in set" if name == PREFIX else name for name in wanted.rules)
-    say_unless(wanted, f"Asked: {counted(len(corpus.rules), 'rule')} from {named}; window: {window_text(window)}")
+    asked = [counted(len(corpus.rules), "rule")]
+    asked += [counted(len(corpus.correlations), "correlation")] if corpus.correlations else []
+    say_unless(wanted, f"Asked: {' and '.join(asked)} from {named}; window: {window_text(window)}")
     request = Request(
         rules=corpus.rules,
-        mapping_of={rule.id: None if is_as_written else library.mapping_for(rule.logsource) for rule in corpus.rules},
+        operands=corpus.operands,
+        correlations=corpus.correlations,
+        silent=corpus.silent,
+        mapping_of={rule.id: None if is_as_written else library.mapping_for(rule.logsource) for rule in corpus.matched},
         mappings=library.mappings,
         paths=wanted.logs,
+        lake=lake_of(settings, library) if wanted.is_lake else None,
         scope=Scope(mapping=mapping, is_as_written=is_as_written, window=window, now=now()),
         options=Options(is_strict=wanted.is_strict, use_sieve=wanted.use_sieve, cache=settings.cache),
         refused=tuple((shown, str(error)) for shown, error in corpus.refused),
-        asked=wanted.label or f"{' '.join(wanted.rules)} over {' '.join(str(path) for path in wanted.logs)}",
+        asked=wanted.label or f"{' '.join(wanted.rules)} over {'the lake' if wanted.is_lake else ' '.join(map(str, wanted.logs))}",
         actor=actor_of(settings),
         host=platform.node(),
         processes=wanted.processes,
@@ -291,7 +302,7 @@ def code_of(outcome: Outcome, leads: Sequence[Lead], *, failing: Collection[str]
         failing: Which of `findings` and `incomplete` count; a refused rule always does.
     """
     codes = [Exit.NOTHING_FOUND]
-    if "findings" in failing and any(not lead.suppressed_by for lead in leads):
+    if "findings" in failing and any(not lead.suppressed_by and not lead.is_told_elsewhere for lead in leads):
         codes.append(Exit.FINDINGS)
     if outcome.record.run.refused_rules:
         codes.append(Exit.USER_MISTAKE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import uuid
 from collections.abc import Mapping
@@ -82,6 +83,72 @@ def cases_skeleton(name: str, logsource: str) -> str:
     _known(logsource)
     hit = {"hit": True, "event": _EVENTS[logsource], "why": "EDIT: at least 2 hits, and near misses that differ in one place"}
     return yaml.safe_dump({"rule": name, "cases": {"first_hit": hit}}, sort_keys=False, allow_unicode=True, width=140)
+
+
+# Types that one rule is enough for, each with what it asks and how many events of the skeleton's rule meet it.
+_KINDS: Final[Mapping[str, tuple[dict[str, object], int]]] = {
+    "event_count": ({"timespan": "15m", "condition": {"gte": 3}}, 3),
+    "first_seen": ({"lookback": "30d"}, 1),
+    "spike": ({"lookback": "14d", "minimum": 3, "condition": {"gt": 2}}, 3),
+}
+_GROUPS: Final[Mapping[str, str]] = {
+    "aws/cloudtrail": "userIdentity.arn",
+    "gcp/gcp.audit": "protoPayload.authenticationInfo.principalEmail",
+    "azure/activitylogs": "caller",
+}
+_WHO: Final[Mapping[str, dict[str, object]]] = {
+    "aws/cloudtrail": {},
+    "gcp/gcp.audit": {"authenticationInfo": {"principalEmail": "a@example.com"}},
+    "azure/activitylogs": {"caller": "a@example.com"},
+}
+
+
+def correlation_skeleton(name: str, title: str, logsource: str, *, kind: str, idents: tuple[uuid.UUID, uuid.UUID], today: dt.date) -> str:
+    """Return the text of a rule and a correlation over it that load and meet their skeleton cases.
+
+    Raises:
+        UsageError: There is no skeleton for the log source or the type.
+    """
+    _known(logsource)
+    _known_kind(kind)
+    rule = yaml.safe_load(rule_skeleton(name, f"{title or name.replace('_', ' ')}: the event", logsource, idents[0], today))
+    rule |= {"name": f"{name}_event", "level": "informational"}
+    del rule["regression_tests_path"]
+    asked, _ = _KINDS[kind]
+    body = {
+        "title": title or name.replace("_", " ").capitalize(),
+        "id": str(idents[1]),
+        "status": "experimental",
+        "description": "EDIT: what happened, and why it matters.",
+        "author": "",
+        "date": today.isoformat(),
+        "references": [],
+        "tags": ["attack.impact", "attack.t1485"],
+        "correlation": {"type": kind, "rules": [f"{name}_event"], "group-by": [_GROUPS[logsource]], **asked},
+        "falsepositives": ["EDIT: what a SOC would recognise"],
+        "level": "medium",
+    }
+    return yaml.safe_dump_all([rule, body], sort_keys=False, allow_unicode=True, width=140)
+
+
+def correlation_cases_skeleton(name: str, logsource: str, kind: str) -> str:
+    """Return the text of cases with one hit, for the author to go on.
+
+    Raises:
+        UsageError: There is no skeleton for the log source or the type.
+    """
+    _known(logsource)
+    _known_kind(kind)
+    event = copy.deepcopy(_EVENTS[logsource])
+    (event["protoPayload"] if logsource == "gcp/gcp.audit" else event).update(_WHO[logsource])  # type: ignore[attr-defined] # a map, above
+    row = {"at": "0s", "event": event, "repeat": _KINDS[kind][1], "every": "1m"}
+    hit = {"hit": True, "events": [row], "why": "EDIT: also just inside and just outside, delivered twice, late, of two groups"}
+    return yaml.safe_dump({"correlation": name, "cases": {"first_hit": hit}}, sort_keys=False, allow_unicode=True, width=140)
+
+
+def _known_kind(kind: str) -> None:
+    if kind not in _KINDS:
+        raise UsageError(f"There is no skeleton for a correlation of type {kind}.", hint=f"Begin with one of {', '.join(_KINDS)}.")
 
 
 README: Final = """\

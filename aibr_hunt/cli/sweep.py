@@ -54,6 +54,7 @@ def run_sweep(
     name: str,
     *,
     logs: tuple[Path, ...],
+    lake: bool,
     since: str | None,
     until: str | None,
     last: str | None,
@@ -62,7 +63,7 @@ def run_sweep(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run the rules of a sweep over log files once; cron or a timer starts it again."""
+    """Run the rules of a sweep over log files or the lake once; cron or a timer starts it again."""
     from aibr_hunt.cli.running import Wanted, execute
     from aibr_hunt.content.sweeps import load_sweep
 
@@ -71,13 +72,14 @@ def run_sweep(
     wanted = Wanted(
         rules=sweep.rules,
         logs=logs,
+        is_lake=lake,
         source=sweep.source or None,
         times=(since, until, last),
         report=report,
         processes=processes or settings.processes,
         as_json=as_json,
         kind="sweep",
-        label=f"sweep {sweep.name} over {' '.join(str(path) for path in logs)}",
+        label=f"sweep {sweep.name} over {'the lake' if lake else ' '.join(str(path) for path in logs)}",
     )
     corpus = library.load_rules(sweep.rules)
     tell_warnings(corpus)

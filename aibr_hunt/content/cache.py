@@ -16,11 +16,18 @@ from pathlib import Path
 import orjson
 
 from aibr_hunt import __version__
+from aibr_hunt.content.drafts import Draft, draft_from_plain, draft_to_plain
 from aibr_hunt.model.codec import rule_from_plain, rule_to_plain
 from aibr_hunt.model.rule import Rule
 
 # Texts kept in one file; beyond it the file starts anew, so that years of edited rules do not pile up.
 MAX_TEXTS = 20_000
+# Stands behind a text's digest: its correlations lie beside its rules.
+_DRAFTS = "+correlations"
+_CODE = (
+    *("detection.py", "values.py", "sigma.py", "yaml.py"),
+    *("correlations.py", "drafts.py", "expressions.py", "metadata.py", "parts.py", "placeholders.py", "thresholds.py"),
+)
 
 
 class RuleCache:
@@ -47,12 +54,24 @@ class RuleCache:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def keep_rules(self, text: str, fingerprint: str, rules: Sequence[Rule]) -> None:
-        """Keep the rules of a file's text; `flush` writes them."""
+    def drafts(self, text: str, fingerprint: str) -> tuple[Draft, ...] | None:
+        """Return the correlations of a file's text whose rules are kept; None when what is kept cannot be read."""
+        kept = self._bundle(fingerprint).get(_digest(text) + _DRAFTS, [])
+        if not isinstance(kept, list):
+            return None
+        try:
+            return tuple(draft_from_plain(each) for each in kept)
+        except (ValueError, KeyError, TypeError, ArithmeticError):
+            return None
+
+    def keep_rules(self, text: str, fingerprint: str, rules: Sequence[Rule], drafts: Sequence[Draft] = ()) -> None:  # noqa: PLR0917 - what a file holds, in order
+        """Keep the rules and correlations of a file's text; `flush` writes them."""
         bundle = self._bundle(fingerprint)
         if len(bundle) >= MAX_TEXTS:
             bundle.clear()
         bundle[_digest(text)] = [rule_to_plain(rule) for rule in rules]
+        if drafts:
+            bundle[_digest(text) + _DRAFTS] = [draft_to_plain(draft) for draft in drafts]
         self._changed.add(fingerprint)
 
     def flush(self) -> None:
@@ -83,7 +102,7 @@ def _code_digest() -> str:
     """Return a digest of the code on which the parsed form depends, so that a checkout never reads stale entries."""
     here = Path(__file__).resolve().parent
     return digest_of_files(
-        [*(here / name for name in ("detection.py", "values.py", "sigma.py", "yaml.py")), here.parent / "model" / "codec.py"]
+        [*(here / name for name in _CODE), *(here.parent / "model" / name for name in ("codec.py", "correlation_codec.py"))]
     )
 
 

@@ -98,7 +98,7 @@ class _Reader:
         body = self.document.value if isinstance(self.document.value, dict) else {}
         for key in body:
             if key not in _TOP_KEYS:
-                self._fault(f"has the unknown key {key!r}.", key, hint=_nearest(key, _TOP_KEYS))
+                self._fault(f"has the unknown key {key!r}.", key, hint=nearest_key(key, _TOP_KEYS))
         cases = body.get("cases")
         if not isinstance(cases, dict) or not cases:
             self._fault("has no cases.", "cases", hint="Add `cases:` with one named case for each event.")
@@ -115,21 +115,21 @@ class _Reader:
             return
         for key in value:
             if key not in _KEYS:
-                self._fault(f"case {name} has the unknown key {key!r}.", "cases", name, key, hint=_nearest(key, _KEYS))
+                self._fault(f"case {name} has the unknown key {key!r}.", "cases", name, key, hint=nearest_key(key, _KEYS))
         hit, event, each = value.get("hit"), value.get("event"), value.get("each")
         if not isinstance(hit, bool) or not isinstance(event, dict):
             self._fault(f"case {name} needs `hit: true` or `hit: false`, and an event.", "cases", name)
             return
         line, why = self.document.line("cases", name), str(value.get("why") or "")
         if each is None:
-            yield Case(name=name, hit=hit, event=_own(event), why=why, line=line)
+            yield Case(name=name, hit=hit, event=own(event), why=why, line=line)
             return
         field, values = next(iter(each.items())) if isinstance(each, dict) and len(each) == 1 else ("", None)
         if not isinstance(values, list) or not values:
             self._fault(f"case {name}: each must be one field with a list of values.", "cases", name, hint="Write each: {field: [v1, v2]}.")
             return
         for one in values:
-            yield Case(name=f"{name}[{one}]", hit=hit, event=_with_value(_own(event), field, _own(one)), why=why, line=line)
+            yield Case(name=f"{name}[{one}]", hit=hit, event=with_value(own(event), field, own(one)), why=why, line=line)
 
     def _equivalent(self, value: YamlValue) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -141,12 +141,12 @@ class _Reader:
         return found
 
 
-def _own(value: YamlValue) -> Json:
+def own(value: YamlValue) -> Json:
     """Return a copy that shares nothing with other cases: YAML anchors do share."""
     return copy.deepcopy(value)
 
 
-def _with_value(event: Json, field: str, value: Json) -> Json:
+def with_value(event: Json, field: str, value: Json) -> Json:
     """Return the event with the member at a dotted path set; objects on the way are made."""
     at = event
     path = split_path(field)
@@ -161,6 +161,7 @@ def _with_value(event: Json, field: str, value: Json) -> Json:
     return event
 
 
-def _nearest(key: str, known: frozenset[str]) -> str:
+def nearest_key(key: str, known: frozenset[str]) -> str:
+    """Return a hint with the nearest known key, or with all of them."""
     near = difflib.get_close_matches(key, known, n=1)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(known))}."

@@ -14,6 +14,7 @@ from aibr_hunt.meaning.bind import binder_of, check_bindable, leaves
 from aibr_hunt.meaning.match import compile_predicate
 from aibr_hunt.meaning.sieve import need_of
 from aibr_hunt.meaning.view import View
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import LogSwitch
 from aibr_hunt.model.mapping import Mapping as LogMapping
@@ -67,7 +68,14 @@ def check_rule(rule: Rule, mapping: LogMapping | None, *, catalogue: Catalogue, 
     )
 
 
-def _metadata(rule: Rule) -> Iterator[tuple[str, str, bool]]:
+def about(thing: Rule | Correlation, catalogue: Catalogue, switches: Mapping[str, LogSwitch]) -> Iterator[tuple[str, str, bool]]:
+    """Yield check, sentence and whether it is an error for what a rule or correlation says of itself."""
+    yield from _metadata(thing)
+    yield from _tags(thing, catalogue)
+    yield from _requires(thing, switches)
+
+
+def _metadata(rule: Rule | Correlation) -> Iterator[tuple[str, str, bool]]:
     for warning in rule.warnings:
         yield "metadata", f"{warning}.", True
     for name, value in (("description", rule.description), ("falsepositives", rule.falsepositives), ("tags", rule.tags)):
@@ -75,7 +83,7 @@ def _metadata(rule: Rule) -> Iterator[tuple[str, str, bool]]:
             yield "metadata", f"has no {name}.", False
 
 
-def _tags(rule: Rule, catalogue: Catalogue) -> Iterator[tuple[str, str, bool]]:
+def _tags(rule: Rule | Correlation, catalogue: Catalogue) -> Iterator[tuple[str, str, bool]]:
     for fault in catalogue.check_tags(rule.tags):
         yield "tags", f"{fault.what} {fault.hint}".strip(), True
 
@@ -109,7 +117,7 @@ def _names_source(predicate: Predicate) -> bool:
             return False
 
 
-def _requires(rule: Rule, switches: Mapping[str, LogSwitch]) -> Iterator[tuple[str, str, bool]]:
+def _requires(rule: Rule | Correlation, switches: Mapping[str, LogSwitch]) -> Iterator[tuple[str, str, bool]]:
     for switch in rule.requires:
         if switch not in switches:
             yield "requires", f"requires the unknown log switch {switch}.", True

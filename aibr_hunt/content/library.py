@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from aibr_hunt.content.cache import RuleCache
+from aibr_hunt.content.corpus import Corpus
+from aibr_hunt.content.drafts import Draft
+from aibr_hunt.content.references import Resolved, Thing, ident_of, keys_of, resolve_references, silent_ids
 from aibr_hunt.content.shipped import PREFIX, shipped_root
 from aibr_hunt.errors import AibrError, ContentError, ContentErrors, UsageError
 from aibr_hunt.model import mapping as mapping_model
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.rule import LogSource, Rule
 
 TYPE_CHECKING = False
@@ -19,25 +23,24 @@ if TYPE_CHECKING:
     from aibr_hunt.content.catalogue import Catalogue
     from aibr_hunt.content.sigma import Filter
 
+__all__ = ["RULE_SUFFIXES", "TESTS_SUFFIXES", "Corpus", "Library", "rule_files"]
+
 RULE_SUFFIXES = (".yml", ".yaml")
 TESTS_SUFFIXES = (".tests.yaml", ".tests.yml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
-    """Rules that were asked for.
-
-    Attributes:
-        rules: In the order of their files, filters applied.
-        refused: Path (or id) and error of everything that could not be read.
-        files: The file of each rule, by rule id.
-        warnings: Sentences about what was read and does not do what it seems to: a filter of a rule that is not there.
-    """
+class _Read:
+    """What one file holds."""
 
     rules: tuple[Rule, ...]
-    refused: tuple[tuple[str, AibrError], ...] = ()
-    files: Mapping[str, Path] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    drafts: tuple[Draft, ...]
+    filters: tuple[Filter, ...] = ()
+    faults: tuple[AibrError, ...] = ()
+
+    @property
+    def things(self) -> tuple[Thing, ...]:
+        return (*self.rules, *self.drafts)
 
 
 class Library:
@@ -104,7 +107,7 @@ class Library:
             found = self._file_named(name, every)
             if found is not None:
                 return found
-            hint = _nearest(name, [rule.name for rule in every.rules])
+            hint = _nearest(name, [each.name for each in every.things])
         raise UsageError(f"There is no file or folder {name}.", hint=hint or "Check the path.")
 
     def _resolve_shipped(self, name: str, kind: str) -> Path:
@@ -122,24 +125,28 @@ class Library:
             folders = {
                 each.relative_to(base).as_posix() for file in shipped.files.values() for each in file.parents if base in each.parents
             }
-            hint = _nearest(inner, [*sorted(folders), *(rule.name for rule in shipped.rules)], prefix=PREFIX)
+            names = [each.name for each in shipped.things]
+            hint = _nearest(inner, [*sorted(folders), *names], prefix=PREFIX)
         group = "hunt" if kind == "hunts" else kind
         hint = hint or f"`aibr-hunt {group} list` shows what there is."
         raise UsageError(f"There is no built-in {kind.removesuffix('s')} {name}.", hint=hint)
 
     def _file_named(self, name: str, corpus: Corpus) -> Path | None:
-        """Return the file of the rule that has this name or id; None when none has.
+        """Return the file of the rule or correlation that has this name or id; None when none has.
 
         Raises:
             UsageError: Several files hold one.
         """
-        found = list(dict.fromkeys(corpus.files[rule.id] for rule in corpus.rules if name in {rule.name, rule.id}))
+        found = list(dict.fromkeys(corpus.files[each.id] for each in corpus.things if name in {each.name, each.id}))
         if len(found) > 1:
             raise UsageError(f"{name} names {len(found)} rules.", hint=f"Write one of {', '.join(map(self.shown, found))}.")
         return found[0] if found else None
 
     def load_rules(self, names: Sequence[str], *, filters: Sequence[Path] = ()) -> Corpus:
-        """Return the rules below the named files and folders; what cannot be read is listed, the rest is there.
+        """Return the rules and correlations below the named files and folders; what cannot be read is listed, the rest is there.
+
+        The rules of a correlation come with it, wherever they lie. A rule that only serves correlations is an operand, unless it was asked
+        for by its own name or file.
 
         Args:
             names: Paths, or `shipped:…` names.
@@ -148,62 +155,147 @@ class Library:
         Raises:
             UsageError: A name means nothing.
         """
-        roots = [self.resolve(name) for name in names]
-        return self._read([*(path for root in roots for path in rule_files(root)), *filters])
+        roots = {name: self.resolve(name) for name in names}
+        paths = [*(path for root in roots.values() for path in rule_files(root)), *filters]
+        return self._read(paths, asked={name: root for name, root in roots.items() if root.is_file()})
 
     def load_all(self) -> Corpus:
-        """Return the rules of every content folder; of several with one id, the last folder's stands."""
-        return self._read([path for folder in reversed(self.folders("rules")) for path in rule_files(folder)], keeps_first=True)
+        """Return the rules and correlations of every content folder; of several with one id, the last folder's stands."""
+        return self._read(self._every_file(), keeps_first=True)
 
-    def _read(self, paths: Sequence[Path], *, keeps_first: bool = False) -> Corpus:
-        rules: list[Rule] = []
+    def _every_file(self) -> list[Path]:
+        return [path for folder in reversed(self.folders("rules")) for path in rule_files(folder)]
+
+    def _read(self, paths: Sequence[Path], *, keeps_first: bool = False, asked: Mapping[str, Path] | None = None) -> Corpus:
+        things: list[Thing] = []
         filters: list[Filter] = []
         refused: list[tuple[str, AibrError]] = []
         files: dict[str, Path] = {}
         for path in dict.fromkeys(paths):
             shown = self.shown(path)
             try:
-                found, added, faults = self._load_file(path, shown)
+                read = self._load_file(path, shown)
             except AibrError as error:
                 refused.append((shown, error))
                 continue
-            for rule in found:
-                if rule.id in files:
-                    if keeps_first:
-                        continue
-                    where = self.shown(files[rule.id])
-                    refused.append(
-                        (
-                            shown,
-                            ContentError(f"has the id {rule.id}, which {where} has too.", path=shown, hint="Give every rule its own id."),
-                        )
-                    )
-                    continue
-                files[rule.id] = path
-                rules.append(rule)
-            filters += added
-            refused += [(shown, fault) for fault in faults]
+            for thing in read.things:
+                ident = ident_of(thing)
+                if ident not in files:
+                    files[ident] = path
+                    things.append(thing)
+                elif not keeps_first:
+                    what = f"has the id {ident}, which {self.shown(files[ident])} has too."
+                    refused.append((shown, ContentError(what, path=shown, hint="Give every rule its own id.")))
+            filters += read.filters
+            refused += [(shown, fault) for fault in read.faults]
+        found = self._resolved(things, files)
         if self.cache is not None:
             self.cache.flush()
-        warnings = tuple(_idle_filters(rules, filters))
-        return Corpus(rules=self._filtered(rules, filters), refused=tuple(refused), files=files, warnings=warnings)
+        return self._corpus(things, filters, found=found, files=files, refused=[*refused, *found.faults], asked=asked or {})
 
-    def _load_file(self, path: Path, shown: str) -> tuple[tuple[Rule, ...], tuple[Filter, ...], tuple[AibrError, ...]]:
-        """Return a file's rules, its filters, and why each other document in it is refused."""
+    def _resolved(self, things: Sequence[Thing], files: dict[str, Path]) -> Resolved:
+        """Return the correlations among the things, resolved; the files of what is fetched for them are added to `files`."""
+        drafts = [thing for thing in things if isinstance(thing, Draft)]
+        if not drafts:
+            return Resolved(correlations=())
+
+        def fetch(name: str, shown: str) -> Sequence[Thing]:
+            near = next((path for path in files.values() if self.shown(path) == shown), None)
+            fetched = self._fetch(name, near)
+            for thing, path in fetched:
+                files.setdefault(ident_of(thing), path)
+            return [thing for thing, _ in fetched]
+
+        rules = [thing for thing in things if not isinstance(thing, Draft)]
+        return resolve_references(rules, drafts, fetch=fetch, names=lambda: self._index)
+
+    def _fetch(self, name: str, near: Path | None) -> list[tuple[Thing, Path]]:
+        """Return what a name means in the content folders or, failing that, beside a correlation's own file.
+
+        Raises:
+            AibrError: The file of that name is refused.
+        """
+        for folder in (*reversed(self.folders("rules")), *(() if near is None else (near.parent,))):
+            for path in rule_files(folder):
+                if path.stem == name:
+                    read = self._load_file(path, self.shown(path))
+                    found = [(thing, path) for thing in read.things if name in keys_of(thing)]
+                    if read.faults and not found:
+                        raise read.faults[0]
+                    return found
+        found = self._index.get(name, [])
+        return found if found or near is None else [pair for pair in self._things([near.parent]) if name in keys_of(pair[0])]
+
+    @cached_property
+    def _index(self) -> dict[str, list[tuple[Thing, Path]]]:
+        """Everything in the content folders by each of its names; read when a correlation names what was not read and is no file's stem."""
+        found: dict[str, list[tuple[Thing, Path]]] = {}
+        for thing, path in self._things(list(reversed(self.folders("rules")))):
+            for key in keys_of(thing):
+                found.setdefault(key, []).append((thing, path))
+        return found
+
+    def _things(self, folders: Sequence[Path]) -> Iterator[tuple[Thing, Path]]:
+        """Yield each rule and correlation of the folders with its file, of several with one id the first."""
+        seen: set[str] = set()
+        for path in (path for folder in folders for path in rule_files(folder)):
+            try:
+                read = self._load_file(path, self.shown(path))
+            except AibrError:
+                continue
+            for thing in read.things:
+                if ident_of(thing) not in seen:
+                    seen.add(ident_of(thing))
+                    yield thing, path
+
+    def _corpus(  # noqa: PLR0913 - the parts of one reading
+        self,
+        things: Sequence[Thing],
+        filters: list[Filter],
+        *,
+        found: Resolved,
+        files: Mapping[str, Path],
+        refused: Sequence[tuple[str, AibrError]],
+        asked: Mapping[str, Path],
+    ) -> Corpus:
+        rules = [*(thing for thing in things if not isinstance(thing, Draft)), *found.rules]
+        silent = silent_ids(found.correlations, _asked_ids(asked, rules, found.correlations, files=files))
+        matched = self._filtered(rules, filters)
+        return Corpus(
+            rules=tuple(rule for rule in matched if rule.id not in silent),
+            operands=tuple(rule for rule in matched if rule.id in silent),
+            correlations=found.correlations,
+            silent=silent,
+            refused=tuple(refused),
+            files=files,
+            warnings=tuple(_idle_filters(rules, filters)),
+        )
+
+    def _load_file(self, path: Path, shown: str) -> _Read:
+        """Return what a file holds, and why each other document in it is refused."""
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ContentErrors((ContentError(f"cannot be read: {error}.", path=shown),)) from None
         kept_as = f"{path.name}\n{text}"  # a rule without a name is called after its file
-        cached = None if self.cache is None else self.cache.rules(kept_as, self.fingerprint)
+        cached = None if self.cache is None else self._cached(self.cache, kept_as, shown)
         if cached is not None:
-            return tuple(replace(rule, path=shown) for rule in cached), (), ()
+            return cached
         from aibr_hunt.content.sigma import read_sigma_text
 
         read = read_sigma_text(text, shown, placeholders=self.placeholders, catalogue=self.catalogue)
         if self.cache is not None and not read.filters and not read.faults:
-            self.cache.keep_rules(kept_as, self.fingerprint, read.rules)
-        return read.rules, read.filters, read.faults
+            self.cache.keep_rules(kept_as, self.fingerprint, read.rules, read.correlations)
+        return _Read(rules=read.rules, drafts=read.correlations, filters=read.filters, faults=read.faults)
+
+    def _cached(self, cache: RuleCache, kept_as: str, shown: str) -> _Read | None:
+        rules, drafts = cache.rules(kept_as, self.fingerprint), cache.drafts(kept_as, self.fingerprint)
+        if rules is None or drafts is None:
+            return None
+        return _Read(
+            rules=tuple(replace(rule, path=shown) for rule in rules),
+            drafts=tuple(replace(draft, correlation=replace(draft.correlation, path=shown)) for draft in drafts),
+        )
 
     def _filtered(self, rules: list[Rule], filters: list[Filter]) -> tuple[Rule, ...]:
         if not filters:
@@ -238,6 +330,18 @@ def rule_files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         if path.suffix in RULE_SUFFIXES and not path.name.endswith(TESTS_SUFFIXES) and not path.name.startswith(".") and path.is_file():
             yield path
+
+
+def _asked_ids(
+    asked: Mapping[str, Path], rules: Sequence[Rule], correlations: Sequence[Correlation], *, files: Mapping[str, Path]
+) -> set[str]:
+    """Return the ids of what was asked for by itself: named, or in a named file. What the correlations of that file use is not."""
+    things: list[Rule | Correlation] = [*rules, *correlations]
+    found = {each.id for each in things if not asked.keys().isdisjoint({each.id, each.name})}
+    for path in asked.values():
+        used = {source.id for each in correlations if files[each.id] == path for source in each.sources}
+        found |= {each.id for each in things if files[each.id] == path} - used
+    return found
 
 
 def _idle_filters(rules: Sequence[Rule], filters: Sequence[Filter]) -> Iterator[str]:

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib.metadata
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import PurePath
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from aibr_hunt.content.catalogue import Catalogue
+from aibr_hunt.content.correlations import read_correlation
 from aibr_hunt.content.detection import DetectionReader
+from aibr_hunt.content.drafts import Draft
+from aibr_hunt.content.metadata import DocumentReader, as_id, texts
 from aibr_hunt.content.yaml import Document, YamlValue, load_documents
 from aibr_hunt.errors import AibrError, ContentError, ContentErrors, Unsupported
 from aibr_hunt.model.predicate import And, Predicate
 from aibr_hunt.model.rule import LogSource, Rule
-from aibr_hunt.model.technique import Technique
 
 Placeholders: TypeAlias = Mapping[str, tuple[str, ...]]
-
-LEVELS: Final = ("informational", "low", "medium", "high", "critical")
-STATUSES: Final = ("stable", "test", "experimental", "deprecated", "unsupported")
-_SIGMA_KEYS: Final = frozenset(
-    (
-        *("title", "id", "name", "related", "taxonomy", "status", "description", "license", "author", "references", "date", "modified"),
-        *("logsource", "detection", "fields", "falsepositives", "level", "tags", "scope", "filter", "correlation"),
-        *("requires", "triage", "preserve_first", "evades", "synthetic", "regression_tests_path", "simulation"),
-    )
-)
-_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,27 +73,35 @@ def load_rule_text(text: str, path: str, *, placeholders: Placeholders | None = 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigmaFile:
-    """What one YAML text holds, filters not yet applied.
+    """What one YAML text holds, filters not yet applied, references of correlations not yet followed.
 
     Attributes:
+        correlations: Each with the lines of its references.
         faults: One error a document that is refused; the other documents stand.
     """
 
     rules: tuple[Rule, ...]
     filters: tuple[Filter, ...]
+    correlations: tuple[Draft, ...] = ()
     faults: tuple[AibrError, ...] = ()
 
 
 def read_sigma_text(text: str, path: str, *, placeholders: Placeholders | None = None, catalogue: Catalogue | None = None) -> SigmaFile:
-    """Return the rules and filters of a YAML text, and why each of the other documents is refused.
+    """Return the rules, filters and correlations of a YAML text, and why each of the other documents is refused.
 
     Raises:
         ContentErrors: The text as a whole is no YAML, or holds no Sigma document.
     """
     rules: list[Rule] = []
     filters: list[Filter] = []
+    drafts: list[Draft] = []
     faults: list[AibrError] = []
     for document in load_documents(text, path):
+        if isinstance(document.value, dict) and "correlation" in document.value and "action" not in document.value:
+            draft, wrong = read_correlation(document, path, placeholders=placeholders or {}, catalogue=catalogue)
+            drafts += [] if draft is None else [draft]
+            faults += [_joined(wrong)] if wrong else []
+            continue
         reader = _Reader(document, path, placeholders=placeholders or {}, catalogue=catalogue)
         found = reader.read()
         if reader.faults:
@@ -114,9 +110,9 @@ def read_sigma_text(text: str, path: str, *, placeholders: Placeholders | None =
             rules.append(found)
         elif found is not None:
             filters.append(found)
-    if not faults and not rules and not filters:
+    if not faults and not rules and not filters and not drafts:
         raise ContentErrors((ContentError("holds no Sigma rule.", path=path, line=1),))
-    return SigmaFile(rules=tuple(rules), filters=tuple(filters), faults=tuple(faults))
+    return SigmaFile(rules=tuple(rules), filters=tuple(filters), correlations=tuple(drafts), faults=tuple(faults))
 
 
 def _joined(faults: Sequence[AibrError]) -> AibrError:
@@ -136,62 +132,43 @@ def _filtered(rule: Rule, filters: Sequence[Filter]) -> Rule:
     return rule
 
 
-class _Reader:
-    """Reads one Sigma document."""
+class _Reader(DocumentReader):
+    """Reads one rule or filter."""
 
     def __init__(self, document: Document, path: str, *, placeholders: Placeholders, catalogue: Catalogue | None) -> None:
-        self.document = document
-        self.path = path
+        super().__init__(document, path, catalogue=catalogue)
         self.placeholders = placeholders
-        self.catalogue = catalogue
-        self.faults: list[AibrError] = []
-        self.warnings: list[str] = []
 
     def read(self) -> Rule | Filter | None:
         """Return what the document is; None when `faults` says what is wrong."""
         body = self.document.value
         if not isinstance(body, dict):
-            self._fault("is no Sigma rule: the document is not a map of title, logsource, detection.")
+            self.fault("is no Sigma rule: the document is not a map of title, logsource, detection.")
             return None
         if "action" in body:
-            self._refuse("action", "Sigma 2 has no rule collections with global parts.", hint="Write the shared part into each rule.")
-        if "correlation" in body:
-            self._refuse("correlation", "this version matches single events.", hint="Its referenced rules run on their own.")
-            return None
-        self._check_keys(body)
+            self.refuse("action", "Sigma 2 has no rule collections with global parts.", hint="Write the shared part into each rule.")
+        self.check_keys(body)
         logsource = self._logsource(body.get("logsource"))
         detection = self._detection(body)
         if self.faults or detection is None:
             return None
         return self._filter(body, logsource, detection) if "filter" in body else self._rule(body, logsource, detection)
 
-    def _fault(self, what: str, *at: str, hint: str = "") -> None:
-        self.faults.append(ContentError(what, path=self.path, line=self.document.line(*at), hint=hint))
-
-    def _refuse(self, construct: str, why: str, *, hint: str = "") -> None:
-        self.faults.append(Unsupported(construct, why, hint=hint, place=f"{self.path}:{self.document.line(construct)}"))
-
-    def _check_keys(self, body: Mapping[str, YamlValue]) -> None:
-        for key in body:
-            near = difflib.get_close_matches(key, _SIGMA_KEYS, n=1, cutoff=0.8) if key not in _SIGMA_KEYS else []
-            if near and near[0] not in body:
-                self._fault(f"has the unknown key {key!r}.", key, hint=f"Did you mean {near[0]}?")
-
     def _logsource(self, value: YamlValue) -> LogSource:
         if not isinstance(value, dict) or not value:
-            self._fault("has no logsource.", "logsource", hint="Add `logsource: {product: aws, service: cloudtrail}` or what fits.")
+            self.fault("has no logsource.", "logsource", hint="Add `logsource: {product: aws, service: cloudtrail}` or what fits.")
             return LogSource()
         for key in value:
             near = difflib.get_close_matches(key, ("product", "service", "category"), n=1)
             if near and key not in {"product", "service", "category", "definition"}:
-                self._fault(f"logsource has the unknown key {key!r}.", "logsource", key, hint=f"Did you mean {near[0]}?")
+                self.fault(f"logsource has the unknown key {key!r}.", "logsource", key, hint=f"Did you mean {near[0]}?")
         return LogSource(**{part: str(value.get(part) or "").lower() for part in ("product", "service", "category")})
 
     def _detection(self, body: Mapping[str, YamlValue]) -> Predicate | None:
         at = "filter" if "filter" in body else "detection"
         value = body.get(at)
         if not isinstance(value, dict):
-            self._fault("has no detection.", at, hint="Add a `detection:` map with a selection and a condition.")
+            self.fault("has no detection.", at, hint="Add a `detection:` map with a selection and a condition.")
             return None
         if "timeframe" in value:
             self.faults.append(
@@ -217,76 +194,13 @@ class _Reader:
         inner = body["filter"]
         named = inner.get("rules") if isinstance(inner, dict) else None
         if named is None:
-            self._fault(
-                "the filter does not say which rules it filters.", "filter", hint="Add `rules: any` or a list of rule ids or names."
-            )
+            self.fault("the filter does not say which rules it filters.", "filter", hint="Add `rules: any` or a list of rule ids or names.")
             return None
         is_any = named == [] or (isinstance(named, str) and named.lower() == "any")
-        rules = () if is_any else tuple(_as_id(str(each)) for each in (named if isinstance(named, list) else [named]))
+        rules = () if is_any else tuple(as_id(str(each)) for each in (named if isinstance(named, list) else [named]))
         label = str(body.get("id") or body.get("title") or self.path)
         return Filter(label=label, path=self.path, logsource=logsource, rules=rules, predicate=predicate)
 
     def _rule(self, body: Mapping[str, YamlValue], logsource: LogSource, predicate: Predicate) -> Rule:
-        digest = hashlib.sha256(self.document.text.encode()).hexdigest()
-        rule_id = self._id(body.get("id"), digest)
-        tags = tuple(str(tag).lower() for tag in _texts(body.get("tags")))
-        return Rule(
-            id=rule_id,
-            name=str(body.get("name") or "") or PurePath(self.path).name.removesuffix(".yml").removesuffix(".yaml") or rule_id,
-            title=str(body.get("title") or "(no title)"),
-            path=self.path,
-            text_digest=digest,
-            logsource=logsource,
-            predicate=predicate,
-            status=self._choice(body, "status", known=STATUSES, default=""),
-            level=self._choice(body, "level", known=LEVELS, default="medium"),
-            description=str(body.get("description") or "").strip(),
-            author=str(body.get("author") or ""),
-            date=str(body.get("date") or ""),
-            tags=tags,
-            techniques=self._techniques(tags),
-            references=_texts(body.get("references")),
-            falsepositives=_texts(body.get("falsepositives")),
-            fields=_texts(body.get("fields")),
-            requires=_texts(body.get("requires")),
-            triage=_texts(body.get("triage")),
-            preserve_first=_texts(body.get("preserve_first")),
-            evades=_texts(body.get("evades")),
-            synthetic=str(body.get("synthetic") or ""),
-            tests_path=str(body.get("regression_tests_path") or ""),
-            warnings=tuple(self.warnings),
-        )
-
-    def _id(self, value: YamlValue, digest: str) -> str:
-        if value is not None:
-            if not _UUID.fullmatch(str(value)):
-                self.warnings.append(f"id {value!r} is no UUID")
-            return _as_id(str(value))
-        self.warnings.append("has no id; the digest of its text stands for it")
-        return f"sha256:{digest}"
-
-    def _choice(self, body: Mapping[str, YamlValue], key: str, *, known: Sequence[str], default: str) -> str:
-        value = body.get(key)
-        if value is None:
-            return default
-        if str(value).lower() not in known:
-            near = difflib.get_close_matches(str(value), known, n=1)
-            self.warnings.append(f"{key} {value!r} is not one of {', '.join(known)}" + (f" (did you mean {near[0]}?)" if near else ""))
-            return default
-        return str(value).lower()
-
-    def _techniques(self, tags: Sequence[str]) -> tuple[Technique, ...]:
-        if self.catalogue is None:
-            return ()
-        return tuple(self.catalogue.techniques[tag] for tag in tags if tag in self.catalogue.techniques)
-
-
-def _as_id(text: str) -> str:
-    """Return an id or a name; case means nothing in a UUID."""
-    return text.lower() if _UUID.fullmatch(text) else text
-
-
-def _texts(value: YamlValue) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return tuple(str(each) for each in value if each is not None) if isinstance(value, list) else (str(value),)
+        about = self.attributes(body)
+        return Rule(logsource=logsource, predicate=predicate, fields=texts(body.get("fields")), **about)

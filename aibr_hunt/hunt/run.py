@@ -9,19 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aibr_hunt import __version__
-from aibr_hunt.engines.files import FileResult, Scope, scan
+from aibr_hunt.engines.files import FileResult, Scope
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Part, Program
 from aibr_hunt.errors import UsageError
-from aibr_hunt.hunt.coverage import claims_of, first_of, pulses_of
-from aibr_hunt.intake.files import Discovery, discover
-from aibr_hunt.ledger import Ledger, NoiseKeys
+from aibr_hunt.hunt.asking import askable
+from aibr_hunt.hunt.correlating import Correlating
+from aibr_hunt.hunt.coverage import Claim, claims_of, first_of, pulses_of
+from aibr_hunt.hunt.reading import reading_of
+from aibr_hunt.hunt.spool import Spool
+from aibr_hunt.ledger import EarlierEpisodes, Ledger, NoiseKeys
 from aibr_hunt.ledger.values import Recorded
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.event import Account, Hit
 from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, RuleRow, RunRecord, RunRow
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.rule import Rule
+from aibr_hunt.model.window import Window
+
+if TYPE_CHECKING:
+    from aibr_hunt.engines.lake.lake import Lake
 
 # A rule that has met so many events, and so large a share of its source, is a noise rule: further events are kept by
 # identity and make no leads of their own, so that one careless rule does not drown the ledger. A gap says so: what is kept
@@ -40,9 +49,13 @@ class Request:
 
     Attributes:
         rules: The rules, filters applied.
+        operands: Rules that only serve correlations: matched, without leads of their own.
+        correlations: Those that serve another one stand before it.
+        silent: Ids of operands, and of correlations that only serve others.
         mapping_of: Rule id to the mapping that its fields are bound on; None for fields as written.
         mappings: Every mapping in force.
         paths: Files and folders of logs.
+        lake: The lake, to be read in place of files; None for files.
         scope: Source and window.
         options: How files are read.
         refused: Pairs of rule path or id and reason, from loading.
@@ -64,6 +77,10 @@ class Request:
     host: str = ""
     processes: int = 1
     kind: str = "files"
+    lake: Lake | None = None
+    operands: Sequence[Rule] = ()
+    correlations: Sequence[Correlation] = ()
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +90,7 @@ class Outcome:
     Attributes:
         record: As it was committed.
         recorded: What the transaction wrote.
-        hits_by_rule: Events that each rule met, by rule id.
+        hits_by_rule: Events that each rule met, and episodes of each correlation, by id.
     """
 
     record: RunRecord
@@ -112,15 +129,12 @@ class _Run:
         self.tell = tell
         self.started = clock()
         self.timer = time.perf_counter()
-        self.program = Program(request.rules, mappings=request.mappings, mapping_of=request.mapping_of, options=request.options)
-        self.discovery: Discovery = discover(request.paths)
+        matched = (*request.rules, *request.operands)
+        self.program = Program(matched, mappings=request.mappings, mapping_of=request.mapping_of, options=request.options)
+        self.refused = [*request.refused, *self.program.refused]
+        self.reading = reading_of(request.paths, request.lake)
         if not self.program.rules:
-            raise UsageError("There is no rule to ask.", hint=_why_no_rule((*request.refused, *self.program.refused)))
-        if not self.discovery.files and not self.discovery.problems:
-            raise UsageError(
-                f"There is no log file in {', '.join(map(str, request.paths))}.",
-                hint="Below folders, files are read that end in .json, .jsonl, .ndjson, .log, .csv, .gz or .zst; name others one by one.",
-            )
+            raise UsageError("There is no rule to ask.", hint=_why_no_rule(self.refused))
         self.accounts: list[Account] = []
         self.hits_by_rule: Counter[str] = Counter()
         self.records_by_source: Counter[str] = Counter()
@@ -132,6 +146,11 @@ class _Run:
 
     def into(self, ledger: Ledger) -> Outcome:
         """Record the run."""
+        with Spool() as spool:
+            self.correlating = self._correlating(spool, ledger)
+            return self._recorded(ledger)
+
+    def _recorded(self, ledger: Ledger) -> Outcome:
         opening = self._record()
         settled: list[RunRecord] = []
 
@@ -139,18 +158,47 @@ class _Run:
             settled.append(self._record())
             return settled[0]
 
-        recorded = ledger.record(opening, self._hits(), settle=settle)
-        return Outcome(record=settled[0] if settled else opening, recorded=recorded, hits_by_rule=dict(self.hits_by_rule))
+        recorded = ledger.record(opening, self._hits(), later=self._episodes, settle=settle)
+        counted = self.hits_by_rule + self.correlating.found.episodes
+        return Outcome(record=settled[0] if settled else opening, recorded=recorded, hits_by_rule=dict(counted))
+
+    def _correlating(self, spool: Spool, ledger: Ledger) -> Correlating:
+        """Return what feeds the correlations; those that cannot be asked are refused by name."""
+        rules = {rule.id: (rule, part.mapping) for part in self.program.parts.values() for rule in part.rules}
+        digests = {rule_id: digest for part in self.program.parts.values() for rule_id, digest in part.digests.items()}
+        asked, refused = askable(self.request.correlations, rules=rules, digests=digests, silent=self.request.silent)
+        self.refused += refused
+        return Correlating(asked, window=self.request.scope.window, spool=spool, sheets=ledger.sheets)
+
+    def _episodes(self, earlier: EarlierEpisodes) -> Iterator[Hit]:
+        """Yield members and episodes, once every matched event is known."""
+        window = self.correlating.scan_window
+        claims = {name: self._claims(name, window) for name in self.program.parts}
+        return self.correlating.hits(earlier, claims)
+
+    def _claims(self, source: str, asked: Window) -> tuple[Claim, ...]:
+        accounts = [account for account in self.accounts if account.source == source]
+        return claims_of(source, accounts, asked=asked, unknown=self._unknown())
 
     def _hits(self) -> Iterator[Hit]:
         """Yield the hits that become leads, while accounts and counts are gathered."""
-        for result in scan(self.discovery.files, self.program, self.request.scope, processes=self.request.processes):
+        scope = replace(self.request.scope, window=self.correlating.scan_window)
+        for result in self.reading.results(self.program, scope, processes=self.request.processes):
             self._take(result)
             for hit in result.hits:
-                kept = self._without_noise(hit)
+                self.correlating.add(hit)
+                kept = self._without_noise(hit) if self._is_asked_for(hit) else None
                 if kept is not None:
                     yield kept
             self.tell(result)
+
+    def _is_asked_for(self, hit: Hit) -> bool:
+        """True when the hit may make leads of its own: it lies in the run's window, and not all its rules only serve correlations."""
+        if self.request.silent.issuperset(hit.rule_ids):
+            return False
+        is_inside = hit.event.time is None or self.request.scope.window.holds(hit.event.time)
+        self.outside_window += not is_inside
+        return is_inside
 
     def _take(self, result: FileResult) -> None:
         account = result.account
@@ -167,6 +215,8 @@ class _Run:
         considered = self.records_by_source[source]
         kept: list[str] = []
         for rule_id in hit.rule_ids:
+            if rule_id in self.request.silent:
+                continue
             self.hits_by_rule[rule_id] += 1
             seen = self.hits_by_rule[rule_id]
             if seen > NOISE_EVENTS and seen > NOISE_SHARE * considered:
@@ -180,7 +230,8 @@ class _Run:
     def _record(self) -> RunRecord:
         gaps = tuple(self._gaps())
         coverage = tuple(self._coverage())
-        refused = (*self.request.refused, *self.program.refused)
+        refused = tuple(self.refused)
+        found = self.correlating.found
         is_complete = not gaps and not refused and all(account.is_complete for account in self.accounts)
         is_complete = is_complete and all(row.state is CoverageState.SETTLED for row in coverage)
         run = RunRow(
@@ -202,11 +253,14 @@ class _Run:
         )
         return RunRecord(
             run=run,
-            rules=tuple(_rule_row(rule, part) for part in self.program.parts.values() for rule in part.rules),
+            rules=(*(_rule_row(rule, part) for part in self.program.parts.values() for rule in part.rules), *self.correlating.rule_rows),
             accounts=tuple(self.accounts),
             coverage=coverage,
             pulses=tuple(pulses_of(self.accounts)),
             noise=tuple(self._noise_rows()),
+            episodes=tuple(found.rows),
+            links=tuple(found.links),
+            tallies=tuple(found.sheets),
         )
 
     def _run_id(self) -> str:
@@ -225,16 +279,17 @@ class _Run:
             "stored_bytes": float(sum(account.stored_size for account in self.accounts)),
             "content_bytes": float(sum(account.content_size for account in self.accounts)),
             "outside_window": float(self.outside_window),
-            "reached_twice": float(len(self.discovery.notes)),
-            "passed_over": float(sum(count for _, count in self.discovery.left_out)),
+            "reached_twice": float(len(self.reading.discovery.notes)),
+            "passed_over": float(sum(count for _, count in self.reading.discovery.left_out)),
+            "episodes": float(sum(self.correlating.found.episodes.values())),
             "noise_events": float(sum(keys.events for _, keys in self.noise.values())),
             "seconds": round(time.perf_counter() - self.timer, 3),
         }
 
     def _gaps(self) -> Iterator[str]:
-        for problem in self.discovery.problems:
+        for problem in self.reading.discovery.problems:
             yield f"{problem.path} was not read: {problem.reason}."
-        for kind, count in self.discovery.left_out:
+        for kind, count in self.reading.discovery.left_out:
             if kind not in _HARMLESS:
                 what, them = ("1 file", "it") if count == 1 else (f"{count:,} files", "them")
                 was = "was" if count == 1 else "were"
@@ -246,6 +301,7 @@ class _Run:
             whose = "1 file is" if len(unasked) == 1 else f"{len(unasked):,} files are"
             yield f"{whose} of no known log source, and no rule was asked of fields as written: {first_of(unasked)}."
 
+        yield from self.correlating.found.gaps
         names = {rule.id: rule.name for rule in self.program.rules}
         for rule_id, (source, keys) in sorted(self.noise.items()):
             met = self.hits_by_rule[rule_id]
@@ -255,17 +311,17 @@ class _Run:
 
     def _coverage(self) -> Iterator[CoverageRow]:
         for name, part in self.program.parts.items():
-            accounts = [account for account in self.accounts if account.source == name]
-            claims = claims_of(name, accounts, asked=self.request.scope.window, unknown=self._unknown())
+            claims = self._claims(name, self.request.scope.window)
             for rule in part.rules:
                 digest = part.digests[rule.id]
                 for window, state, cause in claims:
                     yield CoverageRow(meaning_digest=digest, rule_id=rule.id, source=name, window=window, state=state, cause=cause)
+        yield from self.correlating.found.coverage
 
     def _unknown(self) -> tuple[str, ...]:
         """Return paths that may have held any source: they could not be read, not even to tell what they are."""
         unread = (account.path for account in self.accounts if not account.source and not account.is_complete)
-        return (*(problem.path for problem in self.discovery.problems), *unread)
+        return (*(problem.path for problem in self.reading.discovery.problems), *unread)
 
     def _noise_rows(self) -> Iterator[NoiseRow]:
         for rule_id, (source, keys) in sorted(self.noise.items()):

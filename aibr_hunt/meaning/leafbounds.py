@@ -398,7 +398,8 @@ def bounds_of_reference(leaf: FieldRef, accesses: tuple[Access, Access], fields:
     kinds = {_kind(left), _kind(right)}
     if not kinds <= {Kind.TEXT, Kind.JSON, Kind.INTEGER, Kind.BOOLEAN}:
         return _loose(YES, "a field reference on a value that is no plain text or number")
-    roots = both(*(IsPresent(value=access.value if access.root is None or access.is_declared else access.root) for access in accesses))
+    # Inside JSON a list may stand where the mapping declares none: its elements are values too, which only the root is sure to show.
+    roots = both(*(IsPresent(value=access.value if access.root is None else access.root) for access in accesses))
     there = both(*(_present(access, field) for access, field in zip(accesses, fields, strict=True)))
     scalar = both(*(IsScalar(value=access.value, is_checked=True) for access in accesses if not access.is_declared))
     if Kind.JSON in kinds and leaf.op is not TextOp.EQUALS:
@@ -420,7 +421,7 @@ def bounds_of_reference(leaf: FieldRef, accesses: tuple[Access, Access], fields:
     whole = both(there, solid, either(texts, numbers))
     must = both(there, solid, scalar, either(both(texts, plain), numbers))
     assumed = tuple(f"{field.key} {_NO_SHAPE}" for access, field in zip(accesses, fields, strict=True) if not access.is_declared)
-    may = roots if assumed else both(there, solid, either(texts, numbers, beyond))
+    may = roots if Kind.JSON in kinds else both(there, solid, either(texts, numbers, beyond))
     return LeafBounds(must=must, may=may, low=whole, high=whole, assumptions=assumed)
 
 

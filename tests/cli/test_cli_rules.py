@@ -21,7 +21,8 @@ class TestListAndShow:
     def test_the_built_in_rules_are_listed_by_default(self, aibr: Aibr) -> None:
         rows = aibr("rules", "list", "--json").rows
         assert len(rows) >= 24
-        assert {row["logsource"] for row in rows} == set(SOURCES)
+        assert {row["logsource"] for row in rows if "logsource" in row} == {*SOURCES, "aws/bedrock_invocation"}
+        assert len({row["correlation"] for row in rows if "correlation" in row}) == 12
         assert all(row["path"].startswith("shipped:") for row in rows)
         assert len(aibr("rules", "list").out.splitlines()) == len(rows) + 1
 
@@ -50,6 +51,38 @@ class TestListAndShow:
     def test_a_rule_without_literal_says_what_that_costs(self, aibr: Aibr, tmp_path: Path) -> None:
         said = aibr("rules", "show", write_rules(tmp_path, {"r.yml": rule_text(1, "{eventName: null}")}) / "r.yml")
         assert "every record is parsed" in said.out
+
+    def test_what_only_serves_correlations_is_marked(self, aibr: Aibr) -> None:
+        rows = {row["name"]: row for row in aibr("rules", "list", "shipped:aws/bedrock", "--json").rows}
+        assert rows["aws_bedrock_model_run"]["is_operand"]
+        assert rows["aws_bedrock_asked_often"]["is_operand"]
+        assert not rows["aws_bedrock_answers_harvested"]["is_operand"]
+        assert not rows["aws_bedrock_model_probe"]["is_operand"]
+        assert rows["aws_bedrock_answers_harvested"]["rules"] == ["aws_bedrock_asked_often", "aws_bedrock_answers_long"]
+
+    @pytest.mark.parametrize(
+        ("name", "meaning"),
+        [
+            ("aws_bedrock_model_run_too_often", "event_count gte 500 within 1h"),
+            ("aws_bedrock_guardrail_not_replaced", "(aws_bedrock_guardrail_removed and not aws_bedrock_guardrail_made) within 1h"),
+            ("aws_bedrock_answers_at_the_limit", "value_percentile p5 gte 3500 within 1h"),
+            ("aws_bedrock_rare_region", "rare lt 0.01 looking back 30d of at least 200 events"),
+        ],
+    )
+    def test_a_correlation_is_shown_with_what_it_asks(self, aibr: Aibr, name: str, meaning: str) -> None:
+        said = aibr("rules", "show", f"shipped:{name}")
+        assert said.code == 0
+        assert meaning in said.out
+        assert "group by" in said.out
+        (row,) = aibr("rules", "show", f"shipped:{name}", "--json").rows
+        assert row["name"] == name
+
+    def test_a_correlation_whose_rule_is_missing_is_named_and_the_others_are_listed(self, aibr: Aibr, rules: Path) -> None:
+        body = "correlation: {type: event_count, rules: [rule_2], timespan: 1h, condition: {gte: 5}}\n"
+        write_rules(rules, {"many.yml": f"title: Many\n{body}"})
+        said = aibr("rules", "list", rules, "--json")
+        assert (said.code, [row["name"] for row in said.rows]) == (2, ["rule_1"])
+        assert "line 2: names the rule rule_2, which does not exist. Did you mean rule_1?" in said.err
 
 
 class TestTestAndCheck:
@@ -101,6 +134,21 @@ class TestNew:
         assert (tested.code, tested.out.startswith("1 rule, 1 case, 0 failed")) == (0, True)
         (row,) = aibr("rules", "list", "rules", "--json").rows
         assert (row["title"], row["logsource"]) == ("Dataset deleted: by hand", source)
+
+    @pytest.mark.parametrize("source", SOURCES)
+    @pytest.mark.parametrize("kind", ["event_count", "first_seen", "spike"])
+    def test_a_new_correlation_loads_and_its_first_case_passes(self, aibr: Aibr, source: str, kind: str) -> None:
+        assert aibr("rules", "new", "rules/doors", "--correlation", kind, "--logsource", source).code == 0
+        tested = aibr("rules", "test", "rules")
+        assert (tested.code, tested.out.startswith("2 rules, 1 case, 0 failed")) == (0, True)
+        rows = {row["name"]: row for row in aibr("rules", "list", "rules", "--json").rows}
+        assert (rows["doors"]["correlation"], rows["doors_event"]["is_operand"]) == (kind, True)
+
+    def test_a_type_without_a_skeleton_is_named_with_those_that_have_one(self, aibr: Aibr) -> None:
+        said = aibr("rules", "new", "r.yml", "--correlation", "temporal")
+        assert said.code == 2
+        assert "Begin with one of event_count, first_seen, spike." in said.err
+        assert not Path("r.yml").exists()
 
     @pytest.mark.parametrize("source", SOURCES)
     def test_the_check_tells_the_author_what_is_missing(self, aibr: Aibr, source: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from aibr_hunt.content.catalogue import Catalogue, load_catalogue
 from aibr_hunt.content.hunts import THE_HYPOTHESIS, load_hunt, load_hunts, unknown_rules
+from aibr_hunt.content.library import Library
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.hunt import Hunt, Observation
 
@@ -140,6 +141,20 @@ def test_a_user_s_file_of_the_same_name_replaces_the_shipped_hunt(tmp_path: Path
 def test_a_rule_may_be_named_by_name_or_by_id(tmp_path: Path, catalogue: Catalogue) -> None:
     hunt = load_hunt(write(tmp_path, SMALL), catalogue=catalogue)
     assert unknown_rules(hunt, {"rule_one", "rule_two", "00000000-0000-4000-8000-000000000001"}) == ()
+
+
+def test_correlations_and_baselines_may_be_named_as_rules_are(tmp_path: Path, catalogue: Catalogue) -> None:
+    text = SMALL.replace("rule_one", "aws_bedrock_key_from_new_address").replace("rule_two", "aws_bedrock_models_listed_then_run")
+    hunt = load_hunt(write(tmp_path, text.replace("00000000-0000-4000-8000-000000000001", "aws_bedrock_asked_often")), catalogue=catalogue)
+    every = Library().load_all()
+    assert unknown_rules(hunt, every.names) == ()
+    named = every.only({name for each in hunt.expect for name in each.rules})
+    assert [each.name for each in named.correlations] == [
+        "aws_bedrock_asked_often",
+        "aws_bedrock_key_from_new_address",
+        "aws_bedrock_models_listed_then_run",
+    ]
+    assert named.silent.isdisjoint(each.id for each in named.correlations)
 
 
 def test_a_rule_that_does_not_exist_is_shown_with_its_line_and_the_nearest(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_there(write: Write, overl
     assert list(refused) == ["b.yml", "c.yml", "d.yml", "e.yml", "g.yml", "h.yml"]
     assert "holds no Sigma rule" in refused["b.yml"]
     assert "is no YAML" in refused["c.yml"]
-    assert "correlation is not supported" in refused["d.yml"]
+    assert "correlation must be a map" in refused["d.yml"]
     assert "the placeholder %nowhere% has no values" in refused["e.yml"]
     assert "cannot be read: 'utf-8' codec" in refused["g.yml"]
     assert "cannot be read: 'utf-8' codec" in refused["h.yml"]
@@ -189,7 +189,9 @@ def test_a_refused_document_leaves_the_others_of_its_file(write: Write, overlay:
     for _ in range(2):
         corpus = cached(overlay, tmp_path / "cache").load_rules([str(path)])
         assert [rule.title for rule in corpus.rules] == ["A", "B"]
-        assert [str(error).split(":")[-2] for _, error in corpus.refused] == [" correlation is not supported"]
+        assert [str(error).rpartition(":")[2] for _, error in corpus.refused] == [
+            " correlation must be a map of type, rules and what is asked of their events."
+        ]
 
 
 # --- overlays ----------------------------------------------------------------------------------------------------------------------

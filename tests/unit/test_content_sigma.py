@@ -161,7 +161,7 @@ def test_a_document_that_is_no_map_is_refused(text: str) -> None:
 
 BODIES: list[tuple[str, str]] = [
     (simple() + "action: global\n", "rule.yml:5: action is not supported: Sigma 2 has no rule collections with global parts."),
-    ("title: C\ncorrelation: {type: event_count}\n", "rule.yml:2: correlation is not supported: this version matches single events."),
+    ("title: C\ncorrelation: {type: event_count}\n", "rule.yml:2: event_count needs rules. Add `rules: [name_of_a_rule]`."),
     (simple().replace("logsource", "logsorce"), "rule.yml:3: has the unknown key 'logsorce'. Did you mean logsource?"),
     (simple().replace("detection", "detections"), "rule.yml:4: has the unknown key 'detections'. Did you mean detection?"),
     (simple() + "falsepositive: x\n", "rule.yml:5: has the unknown key 'falsepositive'. Did you mean falsepositives?"),
@@ -196,8 +196,8 @@ def test_all_faults_of_all_documents_are_shown_together() -> None:
 
 def test_a_lone_refusal_keeps_its_name_for_machines() -> None:
     with pytest.raises(Unsupported) as refused:
-        rule_of("title: C\ncorrelation: {}\n")
-    assert (refused.value.construct, refused.value.place) == ("correlation", "folder/example.yml:2")
+        rule_of(simple() + "action: global\n")
+    assert (refused.value.construct, refused.value.place) == ("action", "folder/example.yml:5")
 
 
 # --- filters -----------------------------------------------------------------------------------------------------------------------
