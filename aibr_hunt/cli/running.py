@@ -238,14 +238,16 @@ def tell_gaps(outcome: Outcome) -> None:
         more = len(account.refusals) - 3 + account.refusals_left_out
         lines += [f"{account.path}: {more:,} more refusals"] if more > 0 else []
         lines += [f"{account.path}: {note.removeprefix('!').strip()}" for note in account.notes if note.startswith("!")]
-    unseen = {row.source: row.cause for row in record.coverage if row.state is not CoverageState.SETTLED}
-    lines += [f"{source}: {cause}" for source, cause in sorted(unseen.items())]
+    unseen = {(row.source, row.cause) for row in record.coverage if row.state is not CoverageState.SETTLED}
+    lines += [f"{source}: {cause}" for source, cause in sorted(unseen)]
     if lines:
         complain(f"Not seen ({len(lines)}):", level="warning")
         for line in lines[:SHOWN_GAPS]:
             complain(f"  {line}", level="warning")
         if len(lines) > SHOWN_GAPS:
             complain(f"  … and {len(lines) - SHOWN_GAPS} more; the report names all", level="warning")
+    for note in record.run.notes:
+        complain(f"Note: {note}", level="warning")
     names = {rule.id: rule.name for rule in record.rules}
     for noise in record.noise:
         what = f"{counted(noise.events, 'further event')} of {noise.considered:,} in {noise.source} kept by identity, without leads"
@@ -286,6 +288,7 @@ def outcome_row(outcome: Outcome, leads: Sequence[Lead]) -> dict[str, object]:
         "new_leads": outcome.recorded.leads_new,
         "hits_by_rule": outcome.hits_by_rule,
         "gaps": list(run.gaps),
+        "notes": list(run.notes),
         "refused_rules": [list(pair) for pair in run.refused_rules],
         "statistics": dict(run.statistics),
         "query_digest": run.query_digest,

@@ -51,7 +51,7 @@ class Findings:
     links: list[LeadLink] = field(default_factory=list)
     sheets: list[TallySheet] = field(default_factory=list)
     coverage: list[CoverageRow] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     episodes: Counter[str] = field(default_factory=Counter)
 
 
@@ -141,7 +141,7 @@ class Correlating:
             for row in conclusion.rows:
                 for member in row.members[:KEPT_MEMBERS]:
                     member_of.setdefault(member.event, []).append(correlation.id)
-        self.found.gaps += [self.asked.sentence(left) for left in self.correlator.left_out()]
+        self.found.notes += [self.asked.sentence(left) for left in self.correlator.left_out()]
         for event in self.spool.events(member_of):
             yield Hit(event=event, rule_ids=(), member_of=tuple(member_of[event_id(event)]))
         for correlation, story in told:

@@ -250,6 +250,7 @@ class _Run:
             gaps=gaps,
             refused_rules=refused,
             statistics=self._statistics(),
+            notes=tuple(found.notes),
         )
         return RunRecord(
             run=run,
@@ -301,7 +302,6 @@ class _Run:
             whose = "1 file is" if len(unasked) == 1 else f"{len(unasked):,} files are"
             yield f"{whose} of no known log source, and no rule was asked of fields as written: {first_of(unasked)}."
 
-        yield from self.correlating.found.gaps
         names = {rule.id: rule.name for rule in self.program.rules}
         for rule_id, (source, keys) in sorted(self.noise.items()):
             met = self.hits_by_rule[rule_id]

@@ -178,6 +178,7 @@ def document_of_run(run: RunRow) -> Document:
         "statistics": {name: repr(float(value)) for name, value in run.statistics.items()},
         "tool_version": run.tool_version,
         "window": document_of_window(run.window),
+        **({"notes": [*run.notes]} if run.notes else {}),
     }
 
 
@@ -201,6 +202,7 @@ def run_of(document: Mapping[str, Json]) -> RunRow:
         gaps=read.texts("gaps"),
         refused_rules=tuple((one.text("rule"), one.text("reason")) for one in read.objects("refused_rules")),
         statistics={name: _fraction(name, text) for name, text in read.members("statistics").items()},
+        notes=read.texts("notes"),
     )
 
 

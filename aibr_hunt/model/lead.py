@@ -186,6 +186,7 @@ class RunRow:
         gaps: Sentences that name what was not seen, gravest first.
         refused_rules: Pairs of rule path or id and reason.
         statistics: Counters and seconds by name.
+        notes: Sentences that bound what was found though nothing went unseen, such as events that lie in no group.
     """
 
     id: str
@@ -203,6 +204,7 @@ class RunRow:
     gaps: tuple[str, ...] = ()
     refused_rules: tuple[tuple[str, str], ...] = ()
     statistics: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

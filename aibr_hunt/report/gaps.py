@@ -67,6 +67,7 @@ def find_gaps(findings: Findings) -> tuple[Gap, ...]:
         *_switches(findings.rules, findings.leads, findings.switches),
         *_synthetic(findings.rules),
         *_odd_records(findings.accounts),
+        *_notes(findings),
         *_doubtful_leads(findings.leads),
     ]
     found += _unexplained(findings, explained=not all(gap.is_caution for gap in found))
@@ -265,6 +266,12 @@ def _odd_records(accounts: Sequence[Account]) -> Iterable[Gap]:
     for count, fact in facts:
         if count:
             yield Gap(kind="odd records", what=fact, is_caution=True)
+
+
+def _notes(findings: Findings) -> Iterable[Gap]:
+    """Yield what runs say that bounds their answers though nothing went unseen, each sentence once."""
+    for sentence in dict.fromkeys(note for run in findings.runs for note in run.notes):
+        yield Gap(kind="noted by the run", what=sentence, is_caution=True)
 
 
 def _doubtful_leads(leads: Sequence[Lead]) -> Iterable[Gap]:

@@ -200,7 +200,8 @@ class TestOneRun:
         strangers = [cloudtrail(number, "InvokeModel", userIdentity=None) for number in range(3)]
         spread(logs, strangers)
         outcome = run(ledger, logs, THREE_RUNS)
-        assert outcome.record.run.gaps == ("Correlations: 3 events of rule rule_2 took no part: no value in userIdentity.arn.",)
+        assert outcome.record.run.outcome == "complete"
+        assert outcome.record.run.notes == ("Correlations: 3 events of rule rule_2 took no part: no value in userIdentity.arn.",)
 
     def test_a_correlation_on_a_field_that_is_none_is_refused_by_name(self, ledger: Ledger, logs: Path) -> None:
         spread(logs, [event(1, START)])
