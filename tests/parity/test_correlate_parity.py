@@ -19,9 +19,10 @@ import pytest
 
 from aibr_hunt.correlate.correlator import Correlator
 from aibr_hunt.correlate.reach import needed_span
-from aibr_hunt.correlate.values import Component, SatisfyingWindow, Tally, episodes
+from aibr_hunt.correlate.values import Component, SatisfyingWindow, episodes
 from aibr_hunt.meaning.keys import KeyReader
 from aibr_hunt.model.correlation import Correlation, CorrelationType
+from aibr_hunt.model.episode import Tally
 from tests.oracle.correlation_variants import wrong_readings
 from tests.oracle.correlations import HOUR, CorrelationOracle, Span
 from tests.oracle.histories import BASE, MINUTE, TYPES, History, clock, draw_history, minimised
