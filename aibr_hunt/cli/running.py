@@ -103,7 +103,7 @@ def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Cor
     """Run loaded rules and return what it came to."""
     if wanted.as_json and corpus.matched:  # else told once: among what was not seen, or in the error that no rule is left
         tell_refused(corpus.refused)
-    mapping, is_as_written = _source(wanted.source, library)
+    mapping, is_as_written = source_of(wanted.source, library)
     window = window_of(*wanted.times, now=now())
     named = ", ".join("the built-in set" if name == PREFIX else name for name in wanted.rules)
     asked = [counted(len(corpus.rules), "rule")]
@@ -131,7 +131,7 @@ def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Cor
         return run_files(request, ledger, clock=now, tell=tell)
 
 
-def _source(name: str | None, library: Library) -> tuple[Mapping | None, bool]:
+def source_of(name: str | None, library: Library) -> tuple[Mapping | None, bool]:
     """Return the mapping that --source names, and whether fields are to be taken as written."""
     if name is None:
         return None, False

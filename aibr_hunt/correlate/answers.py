@@ -16,6 +16,7 @@ from aibr_hunt.correlate.members import Bounds, Members, islands
 from aibr_hunt.correlate.plan import Node
 from aibr_hunt.correlate.stage import Stage, apart
 from aibr_hunt.correlate.values import Component, SatisfyingWindow
+from aibr_hunt.errors import UsageError
 from aibr_hunt.model.correlation import CorrelationType
 from aibr_hunt.model.episode import Tally
 
@@ -37,6 +38,9 @@ class Answers:
         nodes: The correlations.
         stage: The rows.
         connection: Where the tables are.
+
+    Attributes:
+        is_outdated: True once something was added: iterators that are still read end with an error.
     """
 
     def __init__(self, nodes: Sequence[Node], stage: Stage, connection: duckdb.DuckDBPyConnection) -> None:
@@ -47,6 +51,7 @@ class Answers:
         self._judged = Judged(nodes, stage, connection)
         self._members = Members(nodes, self._judged, connection)
         self._kept = 0
+        self.is_outdated = False
 
     def windows(self, node: Node, *, span: Span, covered: Spans | None) -> Iterator[SatisfyingWindow]:
         """Yield a run's own windows of one correlation."""
@@ -115,6 +120,8 @@ class Answers:
 
     def _part(self, table: str, columns: str, *, low: int, size: int = _BATCH) -> list[tuple[Any, ...]]:
         """Return a batch of the table's rows."""
+        if self.is_outdated:
+            raise UsageError("Something was added while answers were read.", hint="Read them to their end, then add, then ask again.")
         with told("reading what was found"):
             return self._connection.execute(
                 sql(

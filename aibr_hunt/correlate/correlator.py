@@ -84,7 +84,13 @@ class Correlator:
         """
         with told("taking an event"):
             if self._stage.add(rule_id, event_id, time_us=time_us, event=event):
-                self._answers = None
+                self._outdate()
+
+    def _outdate(self) -> None:
+        """Let what is asked next be judged anew, and iterators that are still read end with an error."""
+        if self._answers is not None:
+            self._answers.is_outdated = True
+            self._answers = None
 
     def add_tallies(self, correlation_id: str, tallies: Iterable[Tally]) -> None:
         """Take history that an earlier run kept.
@@ -110,7 +116,7 @@ class Correlator:
                 )
             value = None if is_whole_group else together(keys[group:])
             rows.append((self._stage.groups.number(keys[:group]), value, tally.hour, tally.events, tally.first_us, tally.last_us))
-        self._answers = None
+        self._outdate()
 
     def tallies(self, correlation_id: str, *, start_us: int | None = None, end_us: int | None = None) -> Iterator[Tally]:
         """Yield what the population's events with a time in [start, end) gave, to be kept; tallies that were added are not among it."""

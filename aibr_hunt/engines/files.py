@@ -163,13 +163,14 @@ def _run_task(files: tuple[Found, ...]) -> list[FileResult]:
 
 def scan_file(found: Found, program: Program, scope: Scope) -> FileResult:
     """Return what one file gives; an unreadable file gives an account that says so."""
-    return _FileScan(found, program, scope).run()
+    return FileScan(found, program, scope).run()
 
 
-class _FileScan:
+class FileScan:
     """One pass over one file."""
 
     def __init__(self, found: Found, program: Program, scope: Scope) -> None:
+        """Start at the file's beginning."""
         self.program = program
         self.scope = scope
         shapes = [shape for mapping in program.mappings if (shape := shape_of(mapping)) is not None]
@@ -243,12 +244,12 @@ class _FileScan:
     def _chosen(self, batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
         """Yield the records to parse, ascending, each with the rules that it could meet (None: all of them)."""
         if not part.parses_everything:
-            yield from _candidates(batch, part) if part.rules else ()
+            yield from candidates(batch, part) if part.rules else ()
         elif not self.program.options.use_sieve or not part.rules:
             yield from ((index, None) for index in range(len(batch)))
         else:
             # Every record is parsed, yet only rules without a literal are tried on all of them.
-            hinted = dict(_candidates(batch, part))
+            hinted = dict(candidates(batch, part))
             for index in range(len(batch)):
                 yield index, hinted.get(index, part.sieve.unsieved)
 
@@ -303,7 +304,7 @@ def _with_digest(hit: Hit, digest: str) -> Hit:
     return replace(hit, event=replace(hit.event, place=replace(hit.event.place, file_digest=digest)))
 
 
-def _candidates(batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
+def candidates(batch: Batch, part: Part) -> Iterator[tuple[int, Sequence[int] | None]]:
     """Yield the records that must be parsed, ascending, with the rules that their literals hint at (None: all rules)."""
     ends, literals = part.scanner.scan(batch.buffer)
     records = np.searchsorted(batch.starts, ends - 1, side="right") - 1

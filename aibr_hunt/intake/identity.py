@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
+import re2
 import rfc8785
 
 from aibr_hunt.intake.batch import Batch
@@ -29,8 +29,8 @@ COMMON_TIMES: Final[tuple[FieldPath, ...]] = (
 )
 _AHEAD: Final = timedelta(hours=24)
 _SAFE_INTEGER: Final = 2**53
-# A number that orjson and RFC 8785 may write differently: with a point or an exponent, or too large for a double.
-_UNLIKE: Final = re.compile(rb"(?:^|[:,\[])-?(?:[0-9]+[.eE]|[0-9]{16})")
+# A number that orjson and RFC 8785 may write differently: with a point or an exponent, or too large for a double. RE2 finds it faster.
+_UNLIKE: Final = re2.compile(rb"(?:^|[:,\[])-?(?:[0-9]+[.eE]|[0-9]{16})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ class Case:
 
     Args:
         folder: An empty folder.
-        files: How many log files, of 400 records each, 24 of them hits (so few that 400 files make no noise rule); each second file repeats the hits of the one before.
+        files: How many log files, of 400 records each, 24 of them hits, so few that 400 files make no noise
+            rule; each second file repeats the hits of the one before.
     """
 
     def __init__(self, folder: Path, *, files: int) -> None:

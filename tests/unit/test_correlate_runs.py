@@ -319,3 +319,15 @@ def test_dense_group_has_one_episode_of_all_its_windows() -> None:
         windows=2999,
     )
     assert (found.anchor_us, found.figure) == (1, Decimal(601))
+
+
+def test_an_iterator_that_is_still_read_ends_with_an_error_when_something_is_added() -> None:
+    samples = [at(time, "a", f"x{time:05}") for time in range(3000)]
+    with correlator(replace(FAILURES, timespan_us=SPAN)) as one:
+        add(one, samples)
+        half_read = one.windows()
+        next(half_read)
+        add(one, [at(5000, "a", "later")])
+        assert len(list(one.windows())) == 2999
+        with pytest.raises(UsageError, match="while answers were read"):
+            list(half_read)
