@@ -1,4 +1,4 @@
-"""`aibr-hunt rules compile`: rules as the text of an engine, to paste, or counted by what becomes of them."""
+"""`aibr-hunt rules compile`: rules and correlations as the text of an engine, to paste, or counted by what becomes of them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def compile_text(
     summary: bool,
     as_json: bool,
 ) -> int:
-    """Print the rules below NAMES as text of an engine, one query a rule; with --form sieve one for all that fit together.
+    """Print the rules and correlations below NAMES as text of an engine, one query each; with --form sieve one for all rules that fit.
 
     Without --from and --to the text bounds the last 24 hours at the time when it runs.
     """
@@ -85,7 +85,12 @@ def compile_text(
         return int(Exit.NOTHING_FOUND)
     tell_refused(corpus.refused)
     work = _Work(chooser, EngineKind(engines[0]), span)
-    work.compile(corpus.rules, Form(form or Form.WHOLE))
+    if form == Form.SIEVE:
+        # What a sieve gives is matched again, and correlated then: the rules below a correlation are what can be asked.
+        work.compile(corpus.matched, Form.SIEVE)
+    else:
+        work.compile(corpus.rules, Form.WHOLE)
+        work.correlate(corpus)
     tell_refused(work.refused)
     work.tell()
     _print(work.made, as_json=as_json)
@@ -118,6 +123,7 @@ class _Work:
         self.refused: list[tuple[str, AibrError]] = []
         self._notes: dict[str, None] = {}
         self._names: dict[str, str] = {}
+        self._correlations: set[str] = set()
 
     def compile(self, rules: Sequence[Rule], form: Form) -> None:
         """Make the text of all rules, layout by layout."""
@@ -132,6 +138,24 @@ class _Work:
                 self.refused += [(rule.name, error) for rule, error in packed.refused]
                 for rule in packed.unsieved:
                     self._note(f"{rule.name}: its sieve lets every row through; its query reads all of the span.")
+
+    def correlate(self, corpus: Corpus) -> None:
+        """Make the text of each correlation that was asked for; those that only serve others are part of these."""
+        from aibr_hunt.cli.correlated import compiled, sources_of
+
+        sources = sources_of(corpus)
+        for correlation in corpus.correlations:
+            if correlation.id in corpus.silent:
+                continue
+            self._names[correlation.id] = correlation.name
+            self._correlations.add(correlation.id)
+            try:
+                query, mapping = compiled(correlation, sources, chooser=self._chooser, at=(self._engine, self._span))
+            except Unsupported as refusal:
+                self.refused.append((correlation.name, refusal))
+                continue
+            self._note_layouts(mapping, query.layout)
+            self.made.append((query, name_of(mapping)))
 
     def _grouped(self, rules: Sequence[Rule]) -> Iterable[tuple[tuple[Mapping | None, Layout], list[Rule]]]:
         groups: dict[str, tuple[tuple[Mapping | None, Layout], list[Rule]]] = {}
@@ -165,7 +189,8 @@ class _Work:
 
         for query, _ in self.made:
             if self._engine is EngineKind.KQL and not SCHEDULED_RULE.admits(query):
-                names = self._names.get(query.rules[0], "") if len(query.rules) == 1 else counted(len(query.rules), "rule")
+                is_one = len(query.rules) == 1 or query.rules[0] in self._correlations
+                names = self._names.get(query.rules[0], "") if is_one else counted(len(query.rules), "rule")
                 length = f"{SCHEDULED_RULE.length(query):,} {SCHEDULED_RULE.unit.value}"
                 self._note(f"{names}: the query has {length}; {SCHEDULED_RULE.taker} takes {SCHEDULED_RULE.text:,}.")
         if any("as a whole" in error.construct for _, error in self.refused if isinstance(error, Unsupported)):

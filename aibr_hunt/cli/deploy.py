@@ -45,7 +45,7 @@ def deploy_pack(
     """Write the rules below NAMES into DIR, new or empty, as files that a cloud deploys, with a manifest and a README.
 
     For kql: scheduled analytics rules of Microsoft Sentinel. For bigquery: scheduled queries and a Dataform project. For athena: saved
-    queries and CloudFormation. A rule that cannot be said whole there is refused by name, and the exit code is 4.
+    queries and CloudFormation. A rule that cannot be said whole there, or a correlation, is refused by name; the exit code is 4 then.
     """
     from aibr_hunt.hunt.deploy import check_folder, make_pack, write_pack
     from aibr_hunt.hunt.deploy_parts import Deployment
@@ -90,6 +90,7 @@ def _content(settings: Settings, names: tuple[str, ...], kind: EngineKind) -> Co
     return Content(
         rules=corpus.rules,
         unread=corpus.refused,
+        correlations=[each for each in corpus.correlations if each.id not in corpus.silent],
         mapping_of=lambda rule: library.mapping_for(rule.logsource),
         mappings=library.mappings,
         catalogue=library.catalogue,

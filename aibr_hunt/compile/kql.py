@@ -248,6 +248,14 @@ class KqlPrinter:
                 raise Unsupported("a list in KQL", "no test on some element of a list works inside a condition.")
         assert_never(value)
 
+    def text(self, value: Value) -> str:
+        """Return the text of a scalar, empty for an absent one."""
+        return self._text(value)
+
+    def number(self, value: Value) -> str:
+        """Return the number of a scalar or of a text in number form as an exact decimal, null for any other value."""
+        return self._number(value)
+
     def _dynamic(self, value: Value) -> str:
         return f"parse_json({self.value(value)})" if value.type.kind is Kind.JSON_TEXT else self.value(value)
 

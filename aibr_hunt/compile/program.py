@@ -124,7 +124,7 @@ def span_text(span: Span) -> str:
     return f"[{start}, {end})"
 
 
-def _fixed(layout: Layout) -> Condition:
+def fixed_condition(layout: Layout) -> Condition:
     """Return what tells the source's rows apart in a table that it shares."""
     conditions = []
     for fixed in layout.fixed:
@@ -148,7 +148,7 @@ def _sql(condition: Condition, asking: Asking) -> list[str]:
     layout = asking.layout
     printer = SQL_PRINTERS[layout.engine]
     columns = [printer.dialect.identifier(column.name) for column in layout.columns]
-    parts = _conditions(sql_bounds(layout, asking.span, printer), _fixed(layout), condition, printer=printer)
+    parts = _conditions(sql_bounds(layout, asking.span, printer), fixed_condition(layout), condition, printer=printer)
     text = ["SELECT", *_columns(columns), f"FROM {printer.dialect.table(layout.table)}"]
     for number, part in enumerate(parts):
         block = lines(part, indent=1)
@@ -168,7 +168,7 @@ def _columns(names: Sequence[str]) -> list[str]:
 def _kql(condition: Condition, asking: Asking) -> list[str]:
     layout = asking.layout
     bounds = kql_bounds(layout, asking.span, KQL_PRINTER)
-    parts = _conditions((), _fixed(layout), condition, printer=KQL_PRINTER)
+    parts = _conditions((), fixed_condition(layout), condition, printer=KQL_PRINTER)
     text = [identifier(layout.table)]
     text += [f"| where {' and '.join(bounds)}"] if bounds else []
     for part in parts:

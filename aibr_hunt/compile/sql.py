@@ -206,6 +206,18 @@ class SqlPrinter:
                 return f"COALESCE({self._text(of)}, {self._json_text(of)})"
         assert_never(value)
 
+    def text(self, value: Value) -> str:
+        """Return the text of a scalar, NULL for any other value."""
+        return self._text(value)
+
+    def number(self, value: Value) -> str:
+        """Return the number of a scalar or of a text in number form as an exact decimal, NULL for any other value."""
+        return self._number(value)
+
+    def json_text(self, value: Value) -> str:
+        """Return the serialised text of a JSON value."""
+        return self._json_text(value)
+
     def _text(self, value: Value, cased: bool = True) -> str:  # noqa: FBT001, FBT002 - read in one place, as `_text(value, cased)`
         """Return the text of a scalar, in lower case when the comparison is not cased."""
         if isinstance(value, JsonValue):

@@ -25,6 +25,7 @@ from aibr_hunt.hunt.deploy_readme import NOT_IN_PACK, readme
 from aibr_hunt.meaning import MEANING_VERSION
 from aibr_hunt.meaning.places import Locator
 from aibr_hunt.model import mapping as mapping_model
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.layout import EngineKind, Layout
 from aibr_hunt.model.query import Last
 from aibr_hunt.model.rule import Rule
@@ -36,6 +37,10 @@ _TABLE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.*$@:-]{0,1023}")
 _GENERAL: Final = (
     "The program stands alone: nothing matches its rows again, so that what it takes for granted must hold in your tables.",
     "It was not run on a live account.",
+)
+
+_OF_SEVERAL: Final = (
+    "it is a correlation, and a pack holds rules alone. `aibr-hunt rules compile` prints its query, to be scheduled by hand."
 )
 
 MappingOf = Callable[[Rule], mapping_model.Mapping | None]
@@ -70,6 +75,7 @@ class Content:
     Attributes:
         rules: The rules that were asked for.
         unread: What could not be read: where, and why.
+        correlations: Correlations that were asked for: no pack holds one, and each is refused by name.
         mapping_of: Gives a rule's log source, None when there is none.
         mappings: Every mapping in force: they say what log switches are.
         catalogue: Gives tactics their order.
@@ -81,6 +87,7 @@ class Content:
     mapping_of: MappingOf
     mappings: Sequence[mapping_model.Mapping]
     catalogue: Catalogue
+    correlations: Sequence[Correlation] = ()
     table_of: TableOf = _usual_table
 
 
@@ -92,6 +99,7 @@ def make_pack(content: Content, asked: Deployment) -> Pack:
     """
     _check(content, asked)
     refused = [Refused(rule=where, name=where, reason=str(error), is_unread=True) for where, error in content.unread]
+    refused += [Refused(rule=each.id, name=each.name, reason=_OF_SEVERAL) for each in content.correlations]
     prepared: list[Prepared] = []
     stems = stems_of(content.rules)
     for rule in sorted(content.rules, key=lambda each: stems[each.id]):

@@ -59,12 +59,23 @@ def test_several_rules_are_several_statements(aibr: Aibr) -> None:
     assert [block.startswith("// ") for block in blocks] == [True, True]
 
 
-def test_a_sieve_asks_for_many_rules_at_once(aibr: Aibr) -> None:
+def test_a_sieve_asks_for_many_rules_at_once_and_for_those_below_correlations(aibr: Aibr) -> None:
     said = compiled(aibr, "shipped:aws", "--engine", "athena", "--form", "sieve")
-    assert said.out.count("\nSELECT\n") == 1
     assert "sieve: a necessary condition" in said.out
-    (row,) = compiled(aibr, "shipped:aws", "--engine", "athena", "--form", "sieve", "--json").rows
-    assert len(row["rules"]) == len(aibr("rules", "list", "shipped:aws", "--json").rows)
+    rows = compiled(aibr, "shipped:aws", "--engine", "athena", "--form", "sieve", "--json").rows
+    assert len({row["mapping"] for row in rows}) == len(rows), "one query for each log source"
+    listed = [row["id"] for row in aibr("rules", "list", "shipped:aws", "--json").rows if "correlation" not in row]
+    assert sorted(each for row in rows for each in row["rules"]) == sorted(listed)
+
+
+def test_a_correlation_is_one_text_that_stands_alone(aibr: Aibr) -> None:
+    name = "shipped:aws/bedrock/aws_bedrock_many_models_probed"
+    for engine in ("athena", "kql", "duckdb"):
+        (row,) = [row for row in compiled(aibr, name, "--engine", engine, "--json").rows if "window_end" in row["text"]]
+        assert len(row["rules"]) > 1
+    refused = aibr("rules", "compile", name, "--engine", "bigquery")
+    assert refused.code == 2
+    assert "aws_bedrock_many_models_probed: log source aws/cloudtrail on bigquery is not supported" in refused.err
 
 
 def test_machines_get_a_line_for_every_query(aibr: Aibr) -> None:

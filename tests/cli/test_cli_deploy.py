@@ -112,3 +112,9 @@ def test_configuration_for_a_layout_that_there_is_not_is_told_once(aibr: Aibr, r
 def test_every_is_a_number_of_hours_up_to_two_weeks(aibr: Aibr, azure: Path) -> None:
     assert aibr("rules", "deploy-pack", "pack", azure, "--engine", "kql", "--every", "0").code == 2
     assert aibr("rules", "deploy-pack", "pack", azure, "--engine", "kql", "--every", "337").code == 2
+
+
+def test_a_correlation_is_refused_by_name_and_its_operands_are_no_rules_of_the_pack(aibr: Aibr) -> None:
+    said = aibr("rules", "deploy-pack", "pack", "shipped:aws/bedrock/aws_bedrock_models_listed_then_run", "--engine", "kql")
+    assert said.code == 4
+    assert "aws_bedrock_models_listed_then_run: it is a correlation, and a pack holds rules alone." in said.err

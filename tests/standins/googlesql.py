@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar, cast
@@ -222,6 +223,8 @@ def _value(of: value_pb2.ValueProto) -> object:
             return _EPOCH + timedelta(seconds=of.timestamp_value.seconds, microseconds=of.timestamp_value.nanos // 1000)
         case "date_value":
             return date(1970, 1, 1) + timedelta(days=of.date_value)
+        case "numeric_value":  # billionths, as the shortest two's complement, lowest byte first
+            return Decimal(int.from_bytes(of.numeric_value, "little", signed=True)).scaleb(-9)
         case _:
             return getattr(of, which)
 

@@ -127,6 +127,7 @@ _TEMPLATES: Final[dict[str, tuple[str, int]]] = {
     "isnull": ("kql_isnull({0})", 1),
     "new_guid": ("row_number() OVER ()", 0),  # unique in a row, which is all that may be asked of it
     "parse_json": ("kql_parse_json({0})", 1),
+    "range": ("to_json(range(CAST({0} AS BIGINT), CAST({1} AS BIGINT) + 1, CAST({2} AS BIGINT)))", 3),  # of whole numbers
     "todecimal": ("TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38, 12))", 1),
     "todynamic": ("kql_parse_json({0})", 1),
     "tolower": ("kql_lower(CAST({0} AS VARCHAR))", 1),

@@ -128,8 +128,9 @@ def _contains(arguments: list[exp.Expr]) -> exp.Expr:
 
 def _element_at(arguments: list[exp.Expr]) -> exp.Expr:
     of, key = arguments
-    is_text = isinstance(key, exp.Literal) and key.is_string
-    return _call("map_extract_value" if is_text else "list_extract", of, key)
+    if isinstance(key, exp.Literal):
+        return _call("map_extract_value" if key.is_string else "list_extract", of, key)
+    return _call("list_extract", of, exp.Cast(this=key, to=exp.DataType.build("BIGINT")))
 
 
 def _concat(arguments: list[exp.Expr]) -> exp.Expr:
@@ -137,6 +138,11 @@ def _concat(arguments: list[exp.Expr]) -> exp.Expr:
     for argument in arguments[1:]:
         joined = exp.DPipe(this=joined, expression=argument, safe=False)
     return exp.Paren(this=joined)
+
+
+def _from_nanos(arguments: list[exp.Expr]) -> exp.Expr:
+    whole = exp.Cast(this=arguments[0], to=exp.DataType.build("BIGINT"))
+    return exp.Cast(this=_call("make_timestamp_ns", whole), to=exp.DataType.build("TIMESTAMP"))
 
 
 def _format(table: dict[str, str], pattern: str, node: exp.Expr) -> exp.Literal:
@@ -187,8 +193,10 @@ _SPECIAL: Final[dict[str, Callable[[list[exp.Expr]], exp.Expr]]] = {
     "element_at": _element_at,
     "filter": lambda arguments: _call("list_filter", *arguments),
     "format_datetime": _format_datetime,
+    "from_unixtime_nanos": _from_nanos,
     "none_match": lambda arguments: exp.Paren(this=exp.Not(this=_over("trino_some")(arguments))),
     "parse_datetime": _parse_datetime,
+    "sequence": lambda arguments: _call("generate_series", *arguments),
     "transform": lambda arguments: _call("list_transform", *arguments),
 }
 
@@ -205,6 +213,8 @@ def _cast(node: exp.Cast) -> exp.Expr:
         return _call("trino_ip_text", inner)
     if kind in _CASTS:
         return _call(_CASTS[kind], inner)
+    if kind is exp.DType.DECIMAL and not to.expressions and isinstance(inner, exp.Literal) and inner.is_string:
+        return exp.Literal.number(inner.name)  # a decimal literal has its own digits
     if kind is exp.DType.DECIMAL:
         return exp.Cast(this=_call("trino_to_decimal", inner), to=to)
     if kind in _AS_IT_IS:
