@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aibr_hunt.content.sigma import load_rule_text
-from aibr_hunt.errors import AibrError
+from aibr_hunt.errors import AibrError, Unsupported
 from aibr_hunt.intake.parse import parse_record
 from aibr_hunt.meaning.match import compile_rules
 from tests.oracle.evaluate import Evaluator
@@ -18,7 +18,7 @@ from tests.oracle.sigma import predicate_of_rule
 from tests.oracle.strategies import draw_rule
 from tests.oracle.worlds import draw_event, draw_world
 from tests.parity.batches import draw_batch, minimise
-from tests.parity.cases import Case, all_cases
+from tests.parity.cases import IS_OLD_PYSIGMA, Case, all_cases, refused_cases
 
 ORACLE = Evaluator()
 
@@ -36,8 +36,18 @@ def test_matcher_agrees_with_the_oracle_on_one_rule_and_a_few_events(rng: random
     """Here every choice is Hypothesis's own, so that a disagreement shrinks to a small rule and event."""
     world = draw_world(rng)
     text = draw_rule(rng, world, 1)
+    assume(not IS_OLD_PYSIGMA or not is_misread(text))
     events = [spell(rng, draw_event(rng, world), draw_spelling(rng, is_line=True)) for _ in range(3)]
     assert [matcher_says(text, event) for event in events] == [oracle_says(text, event) for event in events], (text, events)
+
+
+def is_misread(text: str) -> bool:
+    """True when the installed pySigma would misread the rule, so that it is refused by name."""
+    try:
+        load_rule_text(text, "drawn.yml")
+    except Unsupported as error:
+        return "pySigma" in str(error)
+    return False
 
 
 def test_matcher_agrees_with_the_oracle_on_many_rules_at_once() -> None:
@@ -77,3 +87,11 @@ def told(rule: str, record: str) -> str:
 
     small = minimise(rule, record, is_wrong) if is_wrong(rule, record) else record
     return f"{rule}\n{small}\noracle: {oracle_says(rule, small)}, matcher alone: {matcher_says(rule, small)}"
+
+
+@pytest.mark.skipif(not IS_OLD_PYSIGMA, reason="pySigma 2 reads them as they are")
+def test_what_the_older_pysigma_misreads_is_refused_by_name() -> None:
+    assert len(refused_cases()) == 2
+    for case in refused_cases():
+        with pytest.raises(Unsupported, match="pySigma"):
+            load_rule_text(case.rule, "case.yml")

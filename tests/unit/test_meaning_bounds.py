@@ -15,6 +15,7 @@ from aibr_hunt.meaning.regex_java import for_java
 from aibr_hunt.model.condition import NO, YES, AnyElement, HoldsFragment, Negated, both, either, negated
 from aibr_hunt.model.layout import ColumnPath, EngineKind, Layout
 from tests.oracle.strategies import rule_text
+from tests.parity.cases import IS_OLD_PYSIGMA
 from tests.parity.engine_world import mapping
 
 
@@ -93,7 +94,11 @@ def test_kql_has_no_test_on_an_element_and_keeps_a_sieve() -> None:
         ({"moment|contains": "2026"}, ""),
         ({"name": "\u03c3"}, "a letter on whose case engines differ"),
         ({"params.limit|contains": "5"}, "a text test that a JSON number may meet"),
-        ({"name|re": "\\p{Greek}x"}, "a regular expression that has no proven form in Athena's syntax"),
+        pytest.param(
+            {"name|re": "\\p{Greek}x"},
+            "a regular expression that has no proven form in Athena's syntax",
+            marks=pytest.mark.skipif(IS_OLD_PYSIGMA, reason="pySigma 1 asks Python's re, which knows no such class"),
+        ),
         ({"who|exists": True}, "whether an object is there"),
     ],
 )

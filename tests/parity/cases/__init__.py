@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from aibr_hunt.content.sigma import pysigma_version
 from tests.oracle.strategies import rule_text
 
 
@@ -32,8 +33,22 @@ def mapped_cases() -> tuple[Case, ...]:
     return _cases_in(Path(__file__).parent / "mapped")
 
 
-@cache
+# What pySigma 1 misreads is refused by name there: these cases are told by pySigma 2 alone.
+NEEDS_PYSIGMA_2 = frozenset(("conditions-06", "encodings-04"))
+IS_OLD_PYSIGMA = pysigma_version().startswith("1.")
+
+
+def refused_cases() -> tuple[Case, ...]:
+    """Return the cases on fields as written that the installed pySigma makes us refuse."""
+    return tuple(case for case in _every_case_in(Path(__file__).parent) if IS_OLD_PYSIGMA and case.name in NEEDS_PYSIGMA_2)
+
+
 def _cases_in(folder: Path) -> tuple[Case, ...]:
+    return tuple(case for case in _every_case_in(folder) if not (IS_OLD_PYSIGMA and case.name in NEEDS_PYSIGMA_2))
+
+
+@cache
+def _every_case_in(folder: Path) -> tuple[Case, ...]:
     found: list[Case] = []
     for path in sorted(folder.glob("*.yaml")):
         for place, body in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")), start=1):
