@@ -38,7 +38,7 @@ unit: $(VENV)/.installed-dev ## only the unit tests: the quick loop while writin
 	@$(BIN)/python -m pytest tests/unit
 
 parity: $(VENV)/.installed-dev ## the matcher beside every engine's stand-in: cells, refusals, gaps, disagreements, planted faults
-	@AIBR_PARITY_CELLS=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/parity tests/standins
+	@AIBR_PARITY_CELLS=10000 AIBR_PARITY_HISTORIES=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/parity tests/standins
 
 slow: $(VENV)/.installed-dev wheel-test plugin-test oldest ## the long tests, the wheel, the plug-in, the oldest libraries
 	@$(BIN)/python -m tests.standins.trino.fetch || echo "Without Trino its tests are skipped; the rest goes on."

@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from aibr_hunt.cli.correlated import rules_below
+from aibr_hunt.compile.correlation_plan import rules_below
 from aibr_hunt.compile.correlations import correlation_query, pushdown_query, tally_query
 from aibr_hunt.compile.program import Asking
 from aibr_hunt.content.library import Library

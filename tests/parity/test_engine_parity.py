@@ -38,7 +38,7 @@ STANDINS: dict[EngineKind, Callable[[], StandIn]] = {
 }
 LAYOUTS = mapping().layouts
 # For each of the two layouts of an engine; `make parity` asks for more than every test run does.
-CELLS = int(os.environ.get("AIBR_PARITY_CELLS", "4000"))
+CELLS = int(os.environ.get("AIBR_PARITY_CELLS", "2500"))
 SLOW_CELLS = 50_000
 MOST_GAPS = 0.02
 
