@@ -247,6 +247,13 @@ class TestCompaction:
         after = many.status()[0]
         assert replace(after, segments=4, parquet_bytes=before.parquet_bytes) == before
 
+    def test_a_day_of_many_bytes_becomes_several_segments(self, many: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("aibr_hunt.engines.lake.compacting.MOST_BYTES", many.status()[0].raw_bytes // 2 + 1)
+        rows = identities(many)
+        done = many.compact()
+        assert (done.segments_before, done.segments_after) == (4, 2)
+        assert identities(many) == rows
+
     def test_it_does_nothing_twice(self, many: Lake) -> None:
         many.compact()
         assert many.compact().segments_before == 0

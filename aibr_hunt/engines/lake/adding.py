@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aibr_hunt.engines.files import START_METHOD
+from aibr_hunt.engines.lake.remote import Remote
 from aibr_hunt.engines.lake.repeats import Seen
 from aibr_hunt.engines.lake.shard import Keys, Read, Shard, Verdict, Work
 from aibr_hunt.engines.lake.store import Input, Segment
@@ -27,7 +28,7 @@ from aibr_hunt.model.event import Account
 TASK_FILES: Final = 64
 TASK_BYTES: Final = 2 << 20
 _PATIENCE_S: Final = 5.0
-Task = list[tuple[int, Found]]
+Task = list[tuple[int, Found | Remote]]
 KeyArray = npt.NDArray[np.uint64]
 KnownKeys = Callable[[str, str], tuple[KeyArray, KeyArray]]
 
@@ -84,7 +85,7 @@ class Judge:
             first = self._firsts.get(read.digest) if read.digest else None
             if first is not None:
                 self._copies.add(read.number)
-                self._take_copy(read.number, path, first)
+                self._take_copy(read, path, first)
                 return Verdict()
         portions = self._portions.setdefault(read.number, {})
         marks = self._marks(read)
@@ -98,15 +99,15 @@ class Judge:
             self._keep(new)
         return marks
 
-    def _take_copy(self, number: int, path: str, first: Input) -> None:
+    def _take_copy(self, read: Read, path: str, first: Input) -> None:
         self.gathered.skipped += 1
-        account = replace(first.account, path=path, duplicate_of=first.account.path)
+        account = replace(first.account, path=path, duplicate_of=first.account.path, version=read.version)
         if (path, first.account.digest) in self._pairs:
             self.gathered.accounts.append(account)
             self._tell(account)
             return
         original = first.number if first.copy_of is None else first.copy_of
-        self._keep(Input(number=number, account=account, copy_of=original, strangers=first.strangers, looks=first.looks))
+        self._keep(Input(number=read.number, account=account, copy_of=original, strangers=first.strangers, looks=first.looks))
 
     def _keep(self, new: Input) -> None:
         self._pairs.add((new.account.path, new.account.digest))
@@ -130,7 +131,7 @@ class Judge:
         return seen
 
 
-def gather(found: Sequence[tuple[int, Found]], work: Work, judge: Judge, *, processes: int) -> None:
+def gather(found: Sequence[tuple[int, Found | Remote]], work: Work, judge: Judge, *, processes: int) -> None:
     """Read all files and write their segments; what it came to stands in the judge.
 
     Raises:
@@ -144,7 +145,9 @@ def gather(found: Sequence[tuple[int, Found]], work: Work, judge: Judge, *, proc
         if processes <= 1 or len(tasks) <= 1:
             _gather_here(tasks, work, judge)
         else:
-            _Pool(work, min(processes, len(tasks))).run(tasks, judge)
+            # A fork would inherit the store's connections and threads, which do not survive it.
+            method = "spawn" if any(isinstance(file, Remote) for _, file in found) else START_METHOD
+            _Pool(work, min(processes, len(tasks)), method).run(tasks, judge)
     except MemoryError:
         hint = "Try again with AIBR_PROCESSES=1, or with fewer files."
         raise EngineError("Memory ran out while log files were read.", retryable=True, hint=hint) from None
@@ -167,7 +170,7 @@ def _verdicts(judge: Judge, task: Task, reads: Sequence[Read]) -> list[tuple[int
     return [(read.number, verdict) for read, verdict in judged if read.account is not None]
 
 
-def _tasks(found: Sequence[tuple[int, Found]]) -> Iterator[Task]:
+def _tasks(found: Sequence[tuple[int, Found | Remote]]) -> Iterator[Task]:
     """Yield runs of neighbouring files, closed by number or size."""
     run: Task = []
     size = 0
@@ -202,13 +205,13 @@ class _Worker:
 class _Pool:
     """Processes with a pipe each: a file's rows stay where it was read, and only keys and verdicts travel."""
 
-    def __init__(self, work: Work, count: int) -> None:
-        context: Any = multiprocessing.get_context(START_METHOD)  # the stubs give the common base no processes
+    def __init__(self, work: Work, count: int, start_method: str) -> None:
+        context: Any = multiprocessing.get_context(start_method)  # the stubs give the common base no processes
         self._workers: list[_Worker] = []
         for _ in range(count):
             ours, theirs = context.Pipe()
             # A forked process holds our ends too: unless it lets go of them, none of the others would see that we died.
-            held = [*(each.pipe for each in self._workers), ours] if START_METHOD == "fork" else []
+            held = [*(each.pipe for each in self._workers), ours] if start_method == "fork" else []
             process = context.Process(target=_serve, args=(theirs, held, work), daemon=True)
             process.start()
             theirs.close()

@@ -14,8 +14,10 @@ from aibr_hunt.engines.lake.segments import HEAD, MARKS, named, quoted, working,
 from aibr_hunt.engines.lake.store import Segment, Store
 from aibr_hunt.engines.lake.values import Compacted
 
-# A merged segment holds no more rows than this: a day of more becomes several.
+# A merged segment holds no more than this: a day of more becomes several. Sorting it takes some five times its records' bytes.
 MOST_ROWS: Final = 1_000_000
+MOST_BYTES: Final = 384 << 20
+MOST_MEMORY: Final = "3GB"
 
 
 def compact(store: Store) -> Compacted:
@@ -26,7 +28,7 @@ def compact(store: Store) -> Compacted:
     """
     earlier, _ = store.sweep()
     before = after = events = 0
-    with working(store.folder) as connection:
+    with working(store.folder, most_memory=MOST_MEMORY) as connection:
         for group in list(_groups(store.segments(with_contents=True))):
             merged = _merged(store.folder, group, connection)
             store.commit_merged(group, [merged])
@@ -43,12 +45,16 @@ def _groups(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
     for segment in sorted(segments, key=lambda each: (each.source, each.day, each.events)):
         key = (segment.source, segment.day, segment.hot)
         pile = piles.setdefault(key, [])
-        if pile and sum(each.events for each in pile) + segment.events > MOST_ROWS:
+        if pile and not _fit([*pile, segment]):
             if len(pile) > 1:
                 yield pile
             pile = piles[key] = []
         pile.append(segment)
     yield from (pile for pile in piles.values() if len(pile) > 1)
+
+
+def _fit(pile: Sequence[Segment]) -> bool:
+    return sum(each.events for each in pile) <= MOST_ROWS and sum(each.raw_bytes for each in pile) <= MOST_BYTES
 
 
 def _merged(folder: Path, group: Sequence[Segment], connection: duckdb.DuckDBPyConnection) -> Segment:

@@ -14,6 +14,7 @@ import numpy as np
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.adding import Judge, KeyArray, gather
 from aibr_hunt.engines.lake.compacting import compact
+from aibr_hunt.engines.lake.remote import Remote, with_known
 from aibr_hunt.engines.lake.segments import quoted, working
 from aibr_hunt.engines.lake.shard import Work
 from aibr_hunt.engines.lake.store import UNTIMED, Segment, Store
@@ -58,7 +59,7 @@ class Lake:
 
     def add(
         self,
-        found: Sequence[Found],
+        found: Sequence[Found | Remote],
         scope: Scope,
         *,
         processes: int = 1,
@@ -68,14 +69,14 @@ class Lake:
         """Read files into the lake; all of it is visible afterwards, or, after any failure, nothing.
 
         Args:
-            found: The files, as discovery saw them.
+            found: The files, as discovery saw them, and the objects, as they were listed.
             scope: Their log source, or that it is to be recognised; the window is not looked at.
             processes: Processes that read.
             tell: Called with the account of each file, in order.
             say: Called with a sentence when another process has to be waited for.
 
         Raises:
-            EngineError: The lake is locked for long, a process died, memory ran out or the disk is full.
+            EngineError: The lake is locked for long, a process died, memory ran out, the disk is full or a store fails.
         """
         with self.store.writing(say):
             self.store.sweep()
@@ -83,7 +84,7 @@ class Lake:
             first = max((each.number for each in inputs), default=0) + 1
             judge = Judge(inputs, _KeyReader(self.store.folder, segments), tell)
             work = Work(folder=self.store.folder, mappings=self.mappings, scope=scope, known=judge.known)
-            gather(list(enumerate(found, first)), work, judge, processes=processes)
+            gather(list(enumerate(with_known(found, inputs), first)), work, judge, processes=processes)
             gathered = judge.gathered
             self.store.commit_added(gathered.inputs, gathered.segments)
         return Added(

@@ -72,9 +72,9 @@ class Bundle:
     is_conflict: npt.NDArray[np.bool_]
 
 
-def working(folder: Path, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
+def working(folder: Path, *, threads: int = 1, most_memory: str = MOST_MEMORY) -> duckdb.DuckDBPyConnection:
     """Return a connection that writes segments; it loads nothing, and spills into the lake's folder."""
-    config: dict[str, Any] = {**LOCKED_DOWN, "threads": str(threads), "memory_limit": MOST_MEMORY, "preserve_insertion_order": "true"}
+    config: dict[str, Any] = {**LOCKED_DOWN, "threads": str(threads), "memory_limit": most_memory, "preserve_insertion_order": "true"}
     connection = duckdb.connect(":memory:", config=config)
     connection.execute(f"SET temp_directory = {quoted((folder / EVENTS / 'spill').as_posix())}")
     connection.execute("SET TimeZone = 'UTC'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aibr_hunt.engines.files import Scope
+from aibr_hunt.engines.lake.remote import Remote, fetched
 from aibr_hunt.engines.lake.rows import FileRows, Row, day_name, read_rows
 from aibr_hunt.engines.lake.segments import Bundle, working, write_segment
-from aibr_hunt.engines.lake.store import Segment
+from aibr_hunt.engines.lake.store import EVENTS, Segment
 from aibr_hunt.intake.files import Found
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.mapping import FieldPath, Mapping
@@ -24,6 +25,8 @@ MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 192 << 20
 # A file of more bytes is hashed before it is parsed: it may have several parts, and what it copies must be known with the first.
 _LARGE: Final = 2 << 20
+# Where copies of remote objects lie: below the folder that every addition sweeps.
+_INCOMING: Final = "incoming"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +57,14 @@ class Read:
         account: As in `FileRows`; None for a file that the lake held before, of which nothing was parsed.
         digest: SHA-256 of the file as far as it is known yet.
         is_last: No further part of the file follows.
+        version: As in `Account`.
     """
 
     number: int
     account: Account | None
     digest: str
     is_last: bool = True
+    version: str = ""
     strangers: int = 0
     looks: tuple[str, ...] = ()
     keys: tuple[Keys, ...] = ()
@@ -98,30 +103,49 @@ class Shard:
         self._piles: dict[tuple[str, int], _Pile] = {}
         self._connection = working(work.folder)
 
-    def read(self, files: Sequence[tuple[int, Found]]) -> Iterator[list[Read]]:
+    def read(self, files: Sequence[tuple[int, Found | Remote]]) -> Iterator[list[Read]]:
         """Read files, and yield what they gave; before the next is asked for, `keep` must be told what is to become of the rows."""
         reads: list[Read] = []
-        for number, found in files:
-            for read in self._read_one(number, found):
-                reads.append(read)
-                if not read.is_last:
-                    yield reads
-                    reads = []
+        remotes = [found for _, found in files if isinstance(found, Remote)]
+        with fetched(remotes, self._work.folder / EVENTS / _INCOMING) as copies:
+            for number, found in files:
+                for read in self._read_one(number, found, copies):
+                    reads.append(read)
+                    if not read.is_last:
+                        yield reads
+                        reads = []
         yield reads
 
-    def _read_one(self, number: int, found: Found) -> Iterator[Read]:
+    def _read_one(self, number: int, found: Found | Remote, copies: dict[str, Found | Account]) -> Iterator[Read]:
+        """Yield the parts of a file or of an object's copy; of an object that the lake holds there is no copy."""
+        if isinstance(found, Found):
+            yield from self._read_file(number, found)
+        elif found.digest:
+            yield Read(number=number, account=None, digest=found.digest, version=found.version)
+        else:
+            copy = copies[found.shown]
+            if isinstance(copy, Found):
+                yield from self._read_file(number, copy, found.version)
+            else:
+                self._read[number] = FileRows(number=number, account=copy, is_last=True)
+                yield Read(number=number, account=copy, digest="")
+
+    def _read_file(self, number: int, found: Found, version: str = "") -> Iterator[Read]:
         """Yield the parts of a file; one that the lake holds already is only hashed."""
         digest = _digest_of(found.real) if self._work.known or found.size > _LARGE else ""
         if digest in self._work.known:
-            yield Read(number=number, account=None, digest=digest)
+            yield Read(number=number, account=None, digest=digest, version=version)
             return
         for rows in read_rows(found, number, self._work.mappings, scope=self._work.scope):
+            if version and rows.is_last:
+                rows.account = replace(rows.account, version=version)
             self._read[number] = rows
             yield Read(
                 number=number,
                 account=rows.account,
                 digest=rows.account.digest or digest,
                 is_last=rows.is_last,
+                version=version,
                 strangers=rows.strangers,
                 looks=rows.looks,
                 keys=tuple(_keys_of(rows)),
