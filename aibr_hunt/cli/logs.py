@@ -17,8 +17,9 @@ from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import UsageError
 
 if TYPE_CHECKING:
+    from aibr_hunt.engines.lake.remote import Remote
     from aibr_hunt.engines.lake.values import Added, SourceStatus
-    from aibr_hunt.intake.files import Discovery
+    from aibr_hunt.intake.files import Discovery, Found
     from aibr_hunt.model.event import Account
 
 # Lines of what was refused; `--json` names all.
@@ -35,31 +36,35 @@ for _question in questions.COMMANDS:
 
 
 @command.command("add", epilog="Example: aibr-hunt logs add ./AWSLogs")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--source", help="Log source of the files (a mapping's name or product/service); `as-written` for none. Default: recognised.")
 @click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
 @json_option
 @click.pass_obj
-def add(settings: Settings, paths: tuple[Path, ...], *, source: str | None, processes: int | None, as_json: bool) -> int:
-    """Read log files and folders into the lake: all of them or, when something fails, none.
+def add(settings: Settings, paths: tuple[str, ...], *, source: str | None, processes: int | None, as_json: bool) -> int:
+    """Read log files, folders, and objects of s3://, gs:// and az:// into the lake: all of them or, when something fails, none.
 
     Files that the lake holds already, byte for byte, are passed over.
     """
     from aibr_hunt.cli.running import source_of
     from aibr_hunt.engines.files import Scope
     from aibr_hunt.engines.lake.lake import Lake
+    from aibr_hunt.engines.lake.remote import is_url, listed
     from aibr_hunt.intake.files import discover
 
     library = library_of(settings)
     mapping, is_as_written = source_of(source, library)
-    discovery = discover(paths)
-    if not discovery.files:
+    discovery = discover([Path(path) for path in paths if not is_url(path)])
+    listing = listed([path for path in paths if is_url(path)])
+    found: list[Found | Remote] = [*discovery.files, *listing.objects]
+    _tell_left_out(listing.left_out)
+    if not found:
         _tell_problems(discovery)
-        raise UsageError(f"There is no log file in {', '.join(map(str, paths))}.", hint="Name files one by one, whatever they are called.")
+        raise UsageError(f"There is no log file in {', '.join(paths)}.", hint="Name files one by one, whatever they are called.")
     lake = Lake.open(lake_folder(settings), mappings=library.mappings, create=True)
     scope = Scope(mapping=mapping, is_as_written=is_as_written, now=now())
-    with _progress(len(discovery.files)) as tell:
-        added = lake.add(discovery.files, scope, processes=processes or settings.processes, tell=tell, say=_warn)
+    with _progress(len(found)) as tell:
+        added = lake.add(found, scope, processes=processes or settings.processes, tell=tell, say=_warn)
     _tell_problems(discovery)
     _tell_added(added, as_json=as_json)
     is_whole = added.is_complete and not discovery.problems
@@ -131,7 +136,11 @@ def _warn(line: str) -> None:
 def _tell_problems(discovery: Discovery) -> None:
     for problem in discovery.problems:
         _warn(f"{problem.path} was not read: {problem.reason}.")
-    for kind, count in discovery.left_out:
+    _tell_left_out(discovery.left_out)
+
+
+def _tell_left_out(kinds: Sequence[tuple[str, int]]) -> None:
+    for kind, count in kinds:
         complain(f"{counted(count, 'file')} passed over below the folders: {kind}", level="info")
 
 

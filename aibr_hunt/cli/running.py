@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,11 @@ def _check_paths(wanted: Wanted) -> None:
         what = "--lake and --logs are both there." if wanted.is_lake else "Neither --logs nor --lake says what to read."
         raise UsageError(what, hint="Name log files with --logs, or take --lake for what `logs add` has read.")
     for path in wanted.logs:
+        if re.match(r"(s3|gs|az):/", path.as_posix()):  # a path of the file system keeps one slash
+            url = path.as_posix().replace(":/", "://", 1)
+            raise UsageError(
+                f"{url} is not on this machine.", hint=f"`aibr-hunt logs add {url}` reads it into the lake; then run with --lake."
+            )
         if not os.path.lexists(path):
             raise UsageError(f"There is no log file or folder {path}.", hint="Check the path that --logs names.")
     if wanted.out is not None and not wanted.out.absolute().parent.is_dir():

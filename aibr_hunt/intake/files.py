@@ -98,6 +98,22 @@ def discover(paths: Sequence[str | Path], *, follow_links: bool = True) -> Disco
     )
 
 
+def kind_passed_over(path: str) -> str:
+    """Return the kind under which a file is passed over by its path below a folder that was named, empty when it is read.
+
+    Args:
+        path: Names with `/` between them, where no file system can be asked.
+    """
+    *folders, name = path.split("/")
+    if any(each.startswith(".") for each in (*folders, name)):
+        return "hidden"
+    if not _DIGEST_FOLDERS.isdisjoint(folders):
+        return "CloudTrail digests"
+    if name.lower().endswith(LOG_SUFFIXES):
+        return ""
+    return os.path.splitext(name)[1].lower() or "no suffix"  # noqa: PTH122 - as for files
+
+
 def _walk_folder(walk: _Walk, folder: str, status: os.stat_result, *, follow_links: bool) -> None:
     """Add what lies below `folder`, depth first; without recursion, as folders may nest deeper than Python's stack."""
     stack = [(folder, status)]

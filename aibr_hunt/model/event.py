@@ -179,6 +179,7 @@ class Account:
         span: How the file's time span is known: `parsed`, `path`, `scan` or `file-bounded`.
         odd_numbers, repeated_keys, untimed: Counts over the parsed records (repeated keys: strict intake only).
         duplicate_of: Path of an earlier file of the run with the same digest; empty when there is none.
+        version: Of an object in a bucket, which version was read, as its store names it; empty for a file.
     """
 
     path: str
@@ -201,6 +202,7 @@ class Account:
     repeated_keys: int = 0
     untimed: int = 0
     duplicate_of: str = ""
+    version: str = ""
 
     @property
     def is_complete(self) -> bool:

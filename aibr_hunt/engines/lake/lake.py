@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -14,10 +15,10 @@ import numpy as np
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.adding import Judge, KeyArray, gather
 from aibr_hunt.engines.lake.compacting import compact
-from aibr_hunt.engines.lake.remote import Remote, with_known
+from aibr_hunt.engines.lake.remote import INCOMING, Remote, with_known
 from aibr_hunt.engines.lake.segments import quoted, working
 from aibr_hunt.engines.lake.shard import Work
-from aibr_hunt.engines.lake.store import UNTIMED, Segment, Store
+from aibr_hunt.engines.lake.store import EVENTS, UNTIMED, Segment, Store
 from aibr_hunt.engines.lake.values import Added, Compacted, Dropped, SourceStatus
 from aibr_hunt.engines.lake.views import connected
 from aibr_hunt.errors import EngineError, UsageError
@@ -79,12 +80,16 @@ class Lake:
             EngineError: The lake is locked for long, a process died, memory ran out, the disk is full or a store fails.
         """
         with self.store.writing(say):
+            self._forget_copies()
             self.store.sweep()
             inputs, segments = self.store.snapshot()
             first = max((each.number for each in inputs), default=0) + 1
             judge = Judge(inputs, _KeyReader(self.store.folder, segments), tell)
             work = Work(folder=self.store.folder, mappings=self.mappings, scope=scope, known=judge.known)
-            gather(list(enumerate(with_known(found, inputs), first)), work, judge, processes=processes)
+            try:
+                gather(list(enumerate(with_known(found, inputs), first)), work, judge, processes=processes)
+            finally:
+                self._forget_copies()
             gathered = judge.gathered
             self.store.commit_added(gathered.inputs, gathered.segments)
         return Added(
@@ -94,6 +99,10 @@ class Lake:
             conflicts=sum(each.conflicts for each in gathered.segments),
             skipped=gathered.skipped,
         )
+
+    def _forget_copies(self) -> None:
+        """Delete what was downloaded, also by a process that died; only for who holds the writer's lock."""
+        shutil.rmtree(self.store.folder / EVENTS / INCOMING, ignore_errors=True)
 
     def status(self) -> tuple[SourceStatus, ...]:
         """Return what the lake holds, by source."""

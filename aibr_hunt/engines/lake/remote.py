@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
@@ -26,6 +26,8 @@ from aibr_hunt.model.event import Account, Refusal
 if TYPE_CHECKING:
     from aibr_hunt.engines.lake.store import Input
 
+# Where copies lie, below the folder of segments: only one addition is under way at a time, and each begins with none.
+INCOMING: Final = "incoming"
 # A request must end within the library's 30 s, also where several share a slow line.
 CHUNK_BYTES: Final = 2 << 20
 # Small objects cost a round trip each: so many are asked for at once.
@@ -230,7 +232,7 @@ def fetched(objects: Sequence[Remote], folder: Path) -> Iterator[dict[str, Found
 
     Args:
         objects: Those of one task: their copies lie on the disk at the same time.
-        folder: Where copies may lie; what a process that died left there, the lake sweeps away.
+        folder: Where copies may lie.
 
     Raises:
         EngineError: A store cannot be reached or no longer takes our credentials, or the disk is full.
@@ -254,8 +256,6 @@ def fetched(objects: Sequence[Remote], folder: Path) -> Iterator[dict[str, Found
         yield copies
     finally:
         shutil.rmtree(private, ignore_errors=True)
-        with suppress(OSError):  # another task's copies are still there
-            folder.rmdir()
 
 
 def _fetch(remote: Remote, path: Path) -> Found | Account:
@@ -350,7 +350,7 @@ def _store(url: str) -> Any:
     except ImportError:
         hint = "pip install 'aibr_hunt[remote]'"
         raise UsageError(f"{url} cannot be read: the package obstore is not installed.", hint=hint) from None
-    return from_url(url, retry_config={"max_retries": 5})
+    return from_url(url, retry_config={"max_retries": 3, "retry_timeout": timedelta(minutes=1)})
 
 
 def _entry(meta: Any) -> Entry:
@@ -377,7 +377,7 @@ def _meaning(error: Exception, url: str) -> Exception:
     first = text.partition("\n\nDebug source")[0]
     status = int(found[1]) if (found := _STATUS.search(first)) else _STATUSES.get(type(error).__name__, 0)
     code = found[1] if (found := _CODE.search(first)) else ""
-    said = f"{status} {code}".strip()
+    said = f"{status or ''} {code}".strip()
     scheme = url.partition("://")[0]
     if "must be specified" in first:
         return UsageError(f"{url} cannot be read: its storage account is not named.", hint=_CREDENTIALS[scheme])
@@ -390,8 +390,19 @@ def _meaning(error: Exception, url: str) -> Exception:
         return FileNotFoundError(said)
     if 400 <= status < 500 and status not in {408, 429}:
         return PermissionError(said)
-    why = f"the store answers {said}" if status else "the store does not answer in time" if "TimedOut" in text else "no connection"
-    return EngineError(f"{url} cannot be read: {why}.", retryable=True, hint="Nothing was added. Try again later.")
+    hint = "Nothing was added. Try again later."
+    return EngineError(f"{url} cannot be read: {_why(text, said) or type(error).__name__}.", retryable=True, hint=hint)
+
+
+def _why(text: str, said: str) -> str:
+    """Return what went wrong on the way to the store, empty when the text does not tell."""
+    if said:
+        return f"the store answers {said}"
+    if "TimedOut" in text:
+        return "the store does not answer in time"
+    if "empty path segment" in text:
+        return "a name below it has an empty part (`//`), which obstore cannot read"
+    return "no connection" if "error sending request" in text else ""
 
 
 _STATUSES: Final = {"FileNotFoundError": 404, "PermissionDeniedError": 403, "UnauthenticatedError": 401, "PreconditionError": 412}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aibr_hunt.engines.files import Scope
-from aibr_hunt.engines.lake.remote import Remote, fetched
+from aibr_hunt.engines.lake.remote import INCOMING, Remote, fetched
 from aibr_hunt.engines.lake.rows import FileRows, Row, day_name, read_rows
 from aibr_hunt.engines.lake.segments import Bundle, working, write_segment
 from aibr_hunt.engines.lake.store import EVENTS, Segment
@@ -25,8 +25,6 @@ MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 192 << 20
 # A file of more bytes is hashed before it is parsed: it may have several parts, and what it copies must be known with the first.
 _LARGE: Final = 2 << 20
-# Where copies of remote objects lie: below the folder that every addition sweeps.
-_INCOMING: Final = "incoming"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +105,7 @@ class Shard:
         """Read files, and yield what they gave; before the next is asked for, `keep` must be told what is to become of the rows."""
         reads: list[Read] = []
         remotes = [found for _, found in files if isinstance(found, Remote)]
-        with fetched(remotes, self._work.folder / EVENTS / _INCOMING) as copies:
+        with fetched(remotes, self._work.folder / EVENTS / INCOMING) as copies:
             for number, found in files:
                 for read in self._read_one(number, found, copies):
                     reads.append(read)

@@ -171,8 +171,9 @@ class Store:
         with self._book() as book:
             book.execute("BEGIN IMMEDIATE")
             for each in inputs:
-                if not each.account.digest:  # an unreadable file is read anew each time: the last reading counts
-                    book.execute("DELETE FROM input WHERE path = ? AND digest = ''", (each.account.path,))
+                # An unreadable file is read anew each time: the last reading counts.
+                kept = " AND number NOT IN (SELECT input FROM portion)" if each.account.digest else ""
+                book.execute(f"DELETE FROM input WHERE digest = '' AND path = ?{kept}", (each.account.path,))  # noqa: S608 - fixed texts
                 book.execute("INSERT INTO input VALUES (?,?,?,?,?,?,?,?)", _input_row(each))
                 rows = [(each.number, each.account.source, day, events) for day, events in each.portions]
                 book.executemany("INSERT INTO portion VALUES (?,?,?,?)", rows)
