@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import orjson
@@ -43,6 +44,11 @@ class RuleCache:
         self._stamp = f"{__version__}|{importlib.metadata.version('pysigma')}|{_code_digest()}"
         self._bundles: dict[str, dict[str, object]] = {}
         self._changed: set[str] = set()
+
+    @cached_property
+    def passed(self) -> Passed:
+        """Which files fit their schemas."""
+        return Passed(self.folder)
 
     def rules(self, text: str, fingerprint: str) -> tuple[Rule, ...] | None:
         """Return the rules of a file's text, None when they are not kept."""
@@ -88,6 +94,40 @@ class RuleCache:
 
     def _path(self, fingerprint: str) -> Path:
         return self.folder / f"rules-{_digest(self._stamp + fingerprint)[:32]}.json"
+
+
+class Passed:
+    """Which contents of files fit which schema: checking all mappings anew costs each command half a second.
+
+    Args:
+        folder: Made when first written; a folder that cannot be written keeps nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read what was kept for these schemas."""
+        schemas = Path(__file__).resolve().parent / "schema"
+        stamp = f"{__version__}|{digest_of_files(sorted(schemas.glob('*.json')))}"
+        self._path = folder / f"passed-{_digest(stamp)[:32]}.json"
+        self._known: dict[str, object] = _read(self._path)
+        self._has_changed = False
+
+    def has(self, schema: str, digest: str) -> bool:
+        """True when the content with this SHA-256 is known to fit."""
+        return f"{schema} {digest}" in self._known
+
+    def add(self, schema: str, digest: str) -> None:
+        """Remember that it fits; `flush` writes it."""
+        if len(self._known) >= MAX_TEXTS:
+            self._known.clear()
+        self._known[f"{schema} {digest}"] = True
+        self._has_changed = True
+
+    def flush(self) -> None:
+        """Write what was added since the last time, whole or not at all; a full or read-only disk is no error."""
+        if self._has_changed:
+            with contextlib.suppress(OSError):
+                write_whole(self._path, orjson.dumps(self._known))
+        self._has_changed = False
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:

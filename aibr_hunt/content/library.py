@@ -65,7 +65,11 @@ class Library:
         """The log source mappings."""
         from aibr_hunt.content.mappings import load_mappings
 
-        return load_mappings(self.folders("mappings", "logsources"))
+        passed = None if self.cache is None else self.cache.passed
+        found = load_mappings(self.folders("mappings", "logsources"), passed=passed)
+        if passed is not None:
+            passed.flush()
+        return found
 
     @cached_property
     def catalogue(self) -> Catalogue:

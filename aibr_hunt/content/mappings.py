@@ -6,10 +6,12 @@ other file adds one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
+from aibr_hunt.content.cache import Passed
 from aibr_hunt.content.layouts import layout_faults, read_layout
 from aibr_hunt.content.schemas import CheckedFile, YamlMap, content_files, nearest, read_checked
 from aibr_hunt.content.yaml import YamlValue
@@ -21,11 +23,12 @@ from aibr_hunt.model.mapping import FieldPath, FieldSpec, LogSwitch, Mapping, Si
 from aibr_hunt.model.rule import LogSource
 
 
-def load_mappings(folders: Sequence[Path]) -> tuple[Mapping, ...]:
+def load_mappings(folders: Sequence[Path], *, passed: Passed | None = None) -> tuple[Mapping, ...]:
     """Return the mappings of the folders, by name; a later folder's file replaces an earlier one's of the same stem.
 
     Args:
         folders: Folders that exist, the shipped one first.
+        passed: Remembers which files fit their schema.
 
     Raises:
         ContentErrors: Every fault of every file, together.
@@ -34,7 +37,7 @@ def load_mappings(folders: Sequence[Path]) -> tuple[Mapping, ...]:
     faults: list[AibrError] = []
     for path in content_files(folders):
         try:
-            mappings.append(load_mapping(path))
+            mappings.append(load_mapping(path, passed=passed))
         except ContentErrors as found:
             faults += found.errors
     faults += _shared_sources(mappings)
@@ -43,17 +46,41 @@ def load_mappings(folders: Sequence[Path]) -> tuple[Mapping, ...]:
     return tuple(mappings)
 
 
-def load_mapping(path: Path) -> Mapping:
-    """Return the mapping that one file holds.
+def load_mapping(path: Path, *, passed: Passed | None = None) -> Mapping:
+    """Return the mapping that one file holds; a file that is read again unchanged gives the same value.
+
+    Args:
+        path: The file.
+        passed: Remembers which files fit their schema.
 
     Raises:
         ContentErrors: The file breaks the schema, or its parts contradict each other; all faults together.
     """
-    checked = read_checked(path, "logsource")
+    key = (path, _digest_of(path))
+    found = _LOADED.get(key)
+    if found is not None:
+        return found
+    checked = read_checked(path, "logsource", passed=passed)
     faults = tuple(_contradictions(checked))
     if faults:
         raise ContentErrors(faults)
-    return _mapping(checked)
+    if len(_LOADED) >= _MOST_LOADED:
+        _LOADED.clear()
+    found = _LOADED[path, checked.digest] = _mapping(checked)
+    return found
+
+
+# Values by path and digest: a process that runs many commands reads each mapping once.
+_LOADED: Final[dict[tuple[Path, str], Mapping]] = {}
+_MOST_LOADED: Final = 256
+
+
+def _digest_of(path: Path) -> str:
+    """Return the SHA-256 of the file as it is now; of one that cannot be read, which loading tells of, the empty text."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def mapping_for(logsource: LogSource, mappings: Iterable[Mapping]) -> Mapping | None:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
+from aibr_hunt.content.cache import Passed
 from aibr_hunt.content.yaml import Document, YamlKey, YamlValue, load_yaml
 from aibr_hunt.errors import ContentError, ContentErrors
 
@@ -64,8 +65,13 @@ def content_files(folders: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(found[stem] for stem in sorted(found))
 
 
-def read_checked(path: Path, schema: SchemaName) -> CheckedFile:
+def read_checked(path: Path, schema: SchemaName, *, passed: Passed | None = None) -> CheckedFile:
     """Return a file's content, which fits the schema.
+
+    Args:
+        path: The file.
+        schema: Which schema.
+        passed: Remembers which contents fit: they are not checked again.
 
     Raises:
         ContentErrors: The file cannot be read, is no single YAML document, or breaks the schema; all faults together.
@@ -77,10 +83,14 @@ def read_checked(path: Path, schema: SchemaName) -> CheckedFile:
         why = fault.strerror if isinstance(fault, OSError) else "it is no UTF-8"
         raise ContentErrors((ContentError(f"The file cannot be read: {why}.", path=path),)) from fault
     document = load_yaml(text, str(path))
-    faults = check_schema(document, schema, path)
-    if faults:
-        raise ContentErrors(faults)
-    return CheckedFile(path=path, document=document, root=cast("YamlMap", document.value), digest=hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(raw).hexdigest()
+    if passed is None or not passed.has(schema, digest):
+        faults = check_schema(document, schema, path)
+        if faults:
+            raise ContentErrors(faults)
+        if passed is not None:
+            passed.add(schema, digest)
+    return CheckedFile(path=path, document=document, root=cast("YamlMap", document.value), digest=digest)
 
 
 def check_schema(document: Document, schema: SchemaName, path: Path | str | None = None) -> tuple[ContentError, ...]:

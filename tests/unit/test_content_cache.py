@@ -10,7 +10,9 @@ import orjson
 import pytest
 
 from aibr_hunt.content import cache
-from aibr_hunt.content.cache import RuleCache, digest_of_files
+from aibr_hunt.content.cache import Passed, RuleCache, digest_of_files
+from aibr_hunt.content.mappings import load_mapping
+from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.predicate import Exists
 from aibr_hunt.model.rule import LogSource, Rule
 
@@ -179,3 +181,30 @@ def test_the_digest_of_files_tells_their_borders_and_their_order(tmp_path: Path)
     paths[1].write_bytes(b"y")
     assert one != digest_of_files(paths)
     assert digest_of_files([]) != one
+
+
+class TestPassed:
+    def test_a_content_that_fitted_once_is_known_to_the_next_process(self, tmp_path: Path) -> None:
+        first = Passed(tmp_path)
+        assert not first.has("logsource", "d1")
+        first.add("logsource", "d1")
+        first.flush()
+        assert Passed(tmp_path).has("logsource", "d1")
+        assert not Passed(tmp_path).has("hunt", "d1")
+
+    def test_another_schema_forgets_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = Passed(tmp_path)
+        first.add("logsource", "d1")
+        first.flush()
+        monkeypatch.setattr("aibr_hunt.content.cache.digest_of_files", lambda _: "other")
+        assert not Passed(tmp_path).has("logsource", "d1")
+
+    def test_a_changed_mapping_is_checked_again(self, tmp_path: Path) -> None:
+        path = tmp_path / "aws_cloudtrail.yml"
+        shipped = Path(__file__).resolve().parents[2] / "mappings" / "logsources" / "aws_cloudtrail.yml"
+        path.write_bytes(shipped.read_bytes())
+        passed = Passed(tmp_path / "cache")
+        assert load_mapping(path, passed=passed) is load_mapping(path, passed=passed)
+        path.write_text(path.read_text(encoding="utf-8").replace("provider:", "provder:"), encoding="utf-8")
+        with pytest.raises(ContentErrors, match="provder"):
+            load_mapping(path, passed=passed)
