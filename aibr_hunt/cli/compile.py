@@ -45,7 +45,7 @@ _SHOWN_DETAILS: Final = 5
 @window_options
 @click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A mapping file that adds or replaces one.")
 @click.option("--table", default="", help="The table to read, in place of the layout's.")
-@click.option("--summary", is_flag=True, help="Count what becomes of the rules, by reason; --engine may be repeated.")
+@click.option("--summary", is_flag=True, help="Count what becomes of the rules and correlations, by reason; --engine may be repeated.")
 @json_option
 @click.pass_obj
 def compile_text(
@@ -277,14 +277,20 @@ def _summarise(corpus: Corpus, engine: EngineKind, chooser: Layouts, span: Span,
     compiling_s = time.perf_counter() - started
     unread = [Fate(outcome=Outcome.REFUSED, reasons=(_not_read(reason_of(error)),)) for _, error in corpus.refused]
     found = summary_of([*fates, *unread])
+    windows = summary_of(_correlation_fates(corpus, engine, chooser, span=span))
     rates = {
         "compiled_per_s": round(len(fates) / max(compiling_s, 1e-9)),
         "loaded_and_compiled_per_s": round(len(fates) / max(compiling_s + loading_s, 1e-9)),
     }
     if as_json:
-        say_json(_summary_row(engine, found) | rates)
-    else:
-        _say_summary(engine, found, rates)
+        say_json(_summary_row(engine, found) | {"correlations": _counts_and_reasons(windows, "correlations")} | rates)
+        return
+    _say_summary(engine.value, "rule", found)
+    say(f"  {rates['compiled_per_s']:,} rules a second; {rates['loaded_and_compiled_per_s']:,} with reading them")
+    _say_reasons(found)
+    if any(windows.outcomes.values()):
+        _say_summary(engine.value, "correlation", windows)
+        _say_reasons(windows)
 
 
 def _not_read(reason: Reason) -> Reason:
@@ -304,18 +310,45 @@ def _fate(rule: Rule, engine: EngineKind, chooser: Layouts, *, span: Span, askin
     return fate_of(rule, askings[name_of(mapping)])
 
 
+def _correlation_fates(corpus: Corpus, engine: EngineKind, chooser: Layouts, *, span: Span) -> Iterable[Fate]:
+    """Yield what becomes of each correlation that was asked for: nothing is a superset of its windows, so there is no sieve."""
+    from aibr_hunt.cli.correlated import compiled, sources_of
+    from aibr_hunt.compile.summary import Fate, Outcome, reason_of
+
+    sources = sources_of(corpus)
+    for correlation in corpus.correlations:
+        if correlation.id in corpus.silent:
+            continue
+        try:
+            compiled(correlation, sources, chooser=chooser, at=(engine, span))
+        except Unsupported as refusal:
+            yield Fate(outcome=Outcome.REFUSED, reasons=(reason_of(refusal),))
+        else:
+            yield Fate(outcome=Outcome.WHOLE)
+
+
 def _summary_row(engine: EngineKind, found: Summary) -> dict[str, object]:
+    return {"engine": engine.value, **_counts_and_reasons(found, "rules")}
+
+
+def _counts_and_reasons(found: Summary, what: str) -> dict[str, object]:
     reasons = {
-        outcome.value: [{"reason": what, "rules": count, "details": dict(details)} for what, count, details in rows]
+        outcome.value: [{"reason": reason, what: count, "details": dict(details)} for reason, count, details in rows]
         for outcome, rows in found.reasons.items()
     }
-    return {"engine": engine.value, **{outcome.value: count for outcome, count in found.outcomes.items()}, "reasons": reasons}
+    return {**{outcome.value: count for outcome, count in found.outcomes.items()}, "reasons": reasons}
 
 
-def _say_summary(engine: EngineKind, found: Summary, rates: dict[str, int]) -> None:
-    counts = ", ".join(f"{outcome.value} {count:,}" for outcome, count in found.outcomes.items())
-    say(f"{engine.value}: {counted(sum(found.outcomes.values()), 'rule')}: {counts}")
-    say(f"  {rates['compiled_per_s']:,} rules a second; {rates['loaded_and_compiled_per_s']:,} with reading them")
+def _say_summary(engine: str, what: str, found: Summary) -> None:
+    # A correlation is whole or refused: the other outcomes are those of rules.
+    shown = {
+        outcome: count for outcome, count in found.outcomes.items() if what == "rule" or count or outcome.value in {"whole", "refused"}
+    }
+    counts = ", ".join(f"{outcome.value} {count:,}" for outcome, count in shown.items())
+    say(f"{engine}: {counted(sum(found.outcomes.values()), what)}: {counts}")
+
+
+def _say_reasons(found: Summary) -> None:
     for outcome, rows in found.reasons.items():
         say(f"  {outcome.value}:")
         for what, count, details in rows:

@@ -25,28 +25,13 @@ def sources_of(corpus: Corpus) -> Sources:
     return {each.id: each for each in corpus.things}
 
 
-def rules_below(correlation: Correlation, sources: Sources) -> tuple[Rule, ...]:
-    """Return the rules that a correlation rests on, those of chained ones included, each once.
-
-    Raises:
-        Unsupported: One of them was not read.
-    """
-    found: dict[str, Rule] = {}
-    for operand in correlation.sources:
-        source = sources.get(operand.id)
-        if source is None:
-            raise Unsupported(f"correlation {correlation.name}", f"its rule {operand.name} was not read.")
-        below = (source,) if isinstance(source, Rule) else rules_below(source, sources)
-        found.update((rule.id, rule) for rule in below)
-    return tuple(found.values())
-
-
 def compiled(correlation: Correlation, sources: Sources, *, chooser: Layouts, at: tuple[EngineKind, Span]) -> tuple[Query, Mapping]:
     """Return a correlation's text and the mapping on which it lies.
 
     Raises:
         Unsupported: Its rules lie in several log sources, or something in it cannot be said exactly.
     """
+    from aibr_hunt.compile.correlation_plan import rules_below
     from aibr_hunt.compile.correlations import correlation_query
 
     engine, span = at

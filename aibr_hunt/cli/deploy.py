@@ -1,4 +1,4 @@
-"""`aibr-hunt rules deploy-pack`: rules as files that a cloud deploys and runs by itself."""
+"""`aibr-hunt rules deploy-pack`: rules and correlations as files that a cloud deploys and runs by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aibr_hunt.model.layout import EngineKind, Layout
 from aibr_hunt.model.mapping import Mapping
 
 if TYPE_CHECKING:
-    from aibr_hunt.hunt.deploy import Content
+    from aibr_hunt.hunt.deploy import Content, Pack
 
 
 @click.command("deploy-pack", epilog="Example: aibr-hunt rules deploy-pack ./pack shipped:azure --engine kql --every 1")
@@ -42,10 +42,10 @@ def deploy_pack(
     every: int,
     as_json: bool,
 ) -> int:
-    """Write the rules below NAMES into DIR, new or empty, as files that a cloud deploys, with a manifest and a README.
+    """Write the rules and correlations below NAMES into DIR, new or empty, as files that a cloud deploys, with a manifest and a README.
 
     For kql: scheduled analytics rules of Microsoft Sentinel. For bigquery: scheduled queries and a Dataform project. For athena: saved
-    queries and CloudFormation. A rule that cannot be said whole there, or a correlation, is refused by name; the exit code is 4 then.
+    queries and CloudFormation. What cannot be said whole there is refused by name; the exit code is 4 then.
     """
     from aibr_hunt.hunt.deploy import check_folder, make_pack, write_pack
     from aibr_hunt.hunt.deploy_parts import Deployment
@@ -65,10 +65,16 @@ def deploy_pack(
         for artefact in pack.artefacts:
             say_json({"path": artefact.path, "sha256": artefact.digest, "bytes": len(artefact.content), "rules": list(artefact.rules)})
     else:
-        written, kept_out = counted(len(pack.prepared), "rule"), f"{len(pack.refused):,} refused"
+        written, kept_out = _counted(pack), f"{len(pack.refused):,} refused"
         say(f"Pack for {engine}: {written} in {counted(len(pack.artefacts), 'file')}, {kept_out}; {folder}")
         say("None of it was run on a live account. Next: read README.md there.")
     return int(gravest(Exit.USER_MISTAKE if refused.is_unread else Exit.INCOMPLETE for refused in pack.refused))
+
+
+def _counted(pack: Pack) -> str:
+    windows = sum(1 for each in pack.prepared if each.scheduled is not None)
+    rules = counted(len(pack.prepared) - windows, "rule")
+    return f"{rules} and {counted(windows, 'correlation')}" if windows else rules
 
 
 def _content(settings: Settings, names: tuple[str, ...], kind: EngineKind) -> Content:
@@ -91,6 +97,7 @@ def _content(settings: Settings, names: tuple[str, ...], kind: EngineKind) -> Co
         rules=corpus.rules,
         unread=corpus.refused,
         correlations=[each for each in corpus.correlations if each.id not in corpus.silent],
+        sources={each.id: each for each in corpus.things},
         mapping_of=lambda rule: library.mapping_for(rule.logsource),
         mappings=library.mappings,
         catalogue=library.catalogue,

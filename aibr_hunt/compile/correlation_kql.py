@@ -7,7 +7,7 @@ from typing import Final
 
 from aibr_hunt.compile.correlation_kql_windows import KqlWindows, length, let
 from aibr_hunt.compile.correlation_plan import HOUR_US, Plan, Read, Scan, Step
-from aibr_hunt.compile.correlation_sql_windows import group_names, value_names
+from aibr_hunt.compile.correlation_sql_tables import group_names, value_names
 from aibr_hunt.compile.kql import identifier, literal
 from aibr_hunt.compile.program import KQL_PRINTER, fixed_condition
 from aibr_hunt.compile.span import kql_bounds
@@ -34,11 +34,10 @@ class KqlCorrelation:
         self._layout = layout
         self._scanned = scanned
 
-    def text(self, plan: Plan, span: Span, columns: Sequence[tuple[str, str]]) -> list[str]:
-        """Return the program in lines."""
+    def text(self, plan: Plan, edges: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the program in lines; `edges` are the conditions on a window's last event."""
         shown = [*(f"{name} = {column}" for column, name in columns), "window_start = started", "window_end = t"]
         shown += [] if plan.correlation.type in _WITHOUT_FIGURE else ["figure"]
-        edges = list(_edges(span, plan.ahead_us))
         end = [f"windows_{plan.number}", *(f"| where {edge}" for edge in edges), "| order by t asc"]
         return [*self._scanning(), *self._tables(plan), *end, f"| project {', '.join([*shown, 'event_id'])}"]
 
@@ -154,15 +153,13 @@ def _key(value: Value, blanks: Sequence[str]) -> str:
     return f'iff({text} in ({", ".join(map(literal, blanks))}), "", {folded})'
 
 
-def _edges(span: Span, ahead_us: int) -> Iterator[str]:
+def kql_edges(span: Span, ahead_us: int) -> list[str]:
+    """Return the conditions on the last event of windows that end in a span; a relative one ends so much before now."""
     if isinstance(span, Last):
-        yield f"t >= ago({length(span.hours * HOUR_US + ahead_us)})"
-        if ahead_us:
-            yield f"t < ago({length(ahead_us)})"
-        return
-    for sign, edge in ((">=", span.start), ("<", span.end)):
-        if edge is not None:
-            yield f"t {sign} datetime({edge.replace(tzinfo=None).isoformat()}Z)"
+        begins = f"t >= ago({length(span.hours * HOUR_US + ahead_us)})"
+        return [begins, f"t < ago({length(ahead_us)})"] if ahead_us else [begins]
+    sides = ((">=", span.start), ("<", span.end))
+    return [f"t {sign} datetime({edge.replace(tzinfo=None).isoformat()}Z)" for sign, edge in sides if edge is not None]
 
 
 def _whole_hours(span: Span) -> Iterator[str]:

@@ -12,7 +12,8 @@ from itertools import combinations
 from typing import Final
 
 from aibr_hunt.compile.correlation_plan import HOUR_US, Plan, leaf_of
-from aibr_hunt.compile.correlation_sql_windows import group_names, run_is_feasible, value_names
+from aibr_hunt.compile.correlation_sql_tables import group_names, value_names
+from aibr_hunt.compile.correlation_sql_windows import run_is_feasible
 from aibr_hunt.compile.kql import literal
 from aibr_hunt.meaning.fold import fold
 from aibr_hunt.model.correlation import Both, Comparison, CorrelationType, TemporalCondition, Threshold

@@ -194,6 +194,22 @@ def _not_exact(access: Access, *, is_number: bool) -> str:
     return ""
 
 
+def rules_below(correlation: Correlation, sources: Sources) -> tuple[Rule, ...]:
+    """Return the rules that a correlation rests on, those of chained ones included, each once.
+
+    Raises:
+        Unsupported: One of them was not read.
+    """
+    found: dict[str, Rule] = {}
+    for operand in correlation.sources:
+        source = sources.get(operand.id)
+        if source is None:
+            raise Unsupported(f"correlation {correlation.name}", f"its rule {operand.name} was not read.")
+        below = (source,) if isinstance(source, Rule) else rules_below(source, sources)
+        found.update((rule.id, rule) for rule in below)
+    return tuple(found.values())
+
+
 # -- plans ----------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from aibr_hunt.compile.correlation_fields import SEQUELS, identity_of, key_of, micros_of
 from aibr_hunt.compile.correlation_plan import Plan, Scan, Step
-from aibr_hunt.compile.correlation_sql_windows import SqlWindows, Table, group_names, value_names
+from aibr_hunt.compile.correlation_sql_tables import Table, group_names, value_names
+from aibr_hunt.compile.correlation_sql_windows import SqlWindows
 from aibr_hunt.compile.program import SQL_PRINTERS, fixed_condition
 from aibr_hunt.compile.span import sql_bounds
 from aibr_hunt.compile.text import lines

@@ -7,69 +7,22 @@ join the occurrences with themselves, within neighbouring slots of the timespan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations
-from typing import Final
 
-from aibr_hunt.compile.correlation_fields import SEQUELS
-from aibr_hunt.compile.correlation_plan import HOUR_US, Plan, leaf_of
-from aibr_hunt.compile.program import SQL_PRINTERS
+from aibr_hunt.compile.correlation_plan import leaf_of
+from aibr_hunt.compile.correlation_sql_baselines import SqlBaselines
+from aibr_hunt.compile.correlation_sql_tables import SqlTables, Table
 from aibr_hunt.meaning.fold import fold
-from aibr_hunt.model.correlation import Both, Comparison, CorrelationType, TemporalCondition, Threshold
-from aibr_hunt.model.layout import EngineKind
-
-SIGNS: Final = {
-    Comparison.GT: ">",
-    Comparison.GTE: ">=",
-    Comparison.LT: "<",
-    Comparison.LTE: "<=",
-    Comparison.EQ: "=",
-    Comparison.NEQ: "<>",
-}
-_MAD: Final = Decimal("1.4826")
+from aibr_hunt.model.correlation import Both, CorrelationType, TemporalCondition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """One common table expression: its name, what it is for, and its lines."""
+class SqlWindows(SqlTables):
+    """Prints the tables behind `occurrences_N` of one plan."""
 
-    name: str
-    note: str
-    body: tuple[str, ...]
-
-
-def group_names(plan: Plan) -> list[str]:
-    """Return the columns that hold the group's values."""
-    return [f"g_{number}" for number in range(1, len(plan.correlation.group_by) + 1)]
-
-
-def value_names(plan: Plan) -> list[str]:
-    """Return the columns that hold the values."""
-    return [f"v_{number}" for number in range(1, len(plan.correlation.values) + 1)]
-
-
-class SqlWindows:
-    """Prints the tables behind `occurrences_N` of one plan.
-
-    Args:
-        plan: What is printed.
-        engine: For whom.
-    """
-
-    def __init__(self, plan: Plan, engine: EngineKind) -> None:
-        """Name the columns once."""
-        self._plan = plan
-        self._found = plan.correlation
-        self._sequel = SEQUELS[engine]
-        self._literal = SQL_PRINTERS[engine].dialect.literal
-        self._from = f"occurrences_{plan.number}"
-        self._groups = group_names(plan)
-        self._values = value_names(plan)
-
-    def tables(self) -> list[Table]:  # noqa: PLR0911 - one line for each type
+    def tables(self) -> list[Table]:
         """Return the tables; the last one is named `windows_N`."""
         match self._found.type:
             case CorrelationType.EVENT_COUNT:
@@ -84,42 +37,8 @@ class SqlWindows:
                 return self._temporal()
             case CorrelationType.TEMPORAL_ORDERED:
                 return self._ordered()
-            case CorrelationType.FIRST_SEEN:
-                return self._first_seen()
-            case CorrelationType.RARE:
-                return self._rare()
-            case CorrelationType.SPIKE:
-                return self._spike()
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
-
-    def _over(self, frame: str, *, by: Sequence[str] | None = None, order: str = "t") -> str:
-        names = self._groups if by is None else by
-        partition = f"PARTITION BY {', '.join(names)} " if names else ""
-        return f"OVER ({partition}ORDER BY {order}{f' {frame}' if frame else ''})"
-
-    @property
-    def _frame(self) -> str:
-        return f"RANGE BETWEEN {self._found.timespan_us} PRECEDING AND CURRENT ROW"
-
-    def _meets(self, figure: str, scale: str = "") -> str:
-        """Return the thresholds on figure ÷ scale, without dividing."""
-        return " AND ".join(f"{figure} {SIGNS[each.comparison]} {self._scaled(each, scale)}" for each in self._found.thresholds) or "TRUE"
-
-    def _scaled(self, threshold: Threshold, scale: str) -> str:
-        number = self._sequel.decimal(threshold.number)
-        return f"{number} * {scale}" if scale else number
-
-    def _table(self, name: str, note: str, *body: str) -> Table:
-        return Table(name=f"{name}_{self._plan.number}", note=note, body=body)
-
-    def _closing(self, table: str, where: str, *, figure: str = "", values: Sequence[str] = ()) -> Table:
-        """Return the last table: one row for each group and last time."""
-        keys = [*self._groups, *values, "t"]
-        shown = [*self._groups, *values, "MIN(started) AS started", "t"]
-        shown += [f"MIN({figure}) AS figure"] if figure else []
-        select = f"SELECT {', '.join([*shown, 'MIN(event_id) AS event_id'])}"
-        return self._table("windows", "one row for each window", select, f"FROM {table}", f"WHERE {where}", f"GROUP BY {', '.join(keys)}")
+            case CorrelationType.FIRST_SEEN | CorrelationType.RARE | CorrelationType.SPIKE:
+                return SqlBaselines(self._plan, self._engine).tables()
 
     def _distinct(self) -> tuple[str, list[Table]]:
         """Return a table in which an event of several operands stands once."""
@@ -340,148 +259,6 @@ class SqlWindows:
             name=f"step_{self._plan.number}_{last}",
             note=f"the latest start of a sequence that takes step {last} at each time; -1 for none",
             body=(f"SELECT *, {best} AS from_{last}", f"FROM {inner}"),
-        )
-
-    # -- baselines -------------------------------------------------------------------------------------------------
-
-    def _is_population(self) -> str:
-        return f"operand IN ({', '.join(map(str, self._plan.population))})"
-
-    def _is_operand(self) -> str:
-        return f"operand IN ({', '.join(map(str, self._plan.operands))})"
-
-    def _first_seen(self) -> list[Table]:
-        by = [*self._groups, *self._values]
-        over = self._over(f"RANGE BETWEEN {self._found.lookback_us} PRECEDING AND 1 PRECEDING", by=by)
-        shown = ", ".join(["operand", "source", "event_id", "t", *by])
-        measured = self._table(
-            "measured",
-            "how often the population shows the combination within the lookback",
-            f"SELECT {shown}, COUNT(CASE WHEN {self._is_population()} THEN 1 END) {over} AS earlier",
-            f"FROM {self._from}",
-        )
-        known = [f"{value} IS NOT NULL" for value in self._values]
-        where = " AND ".join([self._is_operand(), "earlier = 0", *known])
-        return [measured, self._single(measured, where, figure="")]
-
-    def _single(self, table: Table, where: str, *, figure: str) -> Table:
-        """Return the last table of a baseline whose window is the event itself."""
-        keys = ", ".join(["source", "event_id", "t", *self._groups])
-        shown = [
-            *self._groups,
-            *(f"MIN({value}) AS {value}" for value in self._values),
-            "t AS started",
-            "t",
-            *([f"MIN({figure}) AS figure"] if figure else []),
-            "event_id",
-        ]
-        return self._table(
-            "windows", "one row for each event", f"SELECT {', '.join(shown)}", f"FROM {table.name}", f"WHERE {where}", f"GROUP BY {keys}"
-        )
-
-    def _rare(self) -> list[Table]:
-        frame = f"RANGE BETWEEN {self._found.lookback_us // HOUR_US} PRECEDING AND CURRENT ROW"
-        count = f"COUNT(CASE WHEN {self._is_population()} THEN 1 END)"
-        by = [*self._groups, *self._values]
-        hours = self._table(
-            "hours",
-            "each occurrence in its hour",
-            f"SELECT {', '.join(['operand', 'source', 'event_id', 't', *by])}, {self._sequel.quotient('t', str(HOUR_US))} AS hour_number",
-            f"FROM {self._from}",
-        )
-        measured = self._table(
-            "measured",
-            "what the population holds from the lookback to the end of the hour",
-            f"SELECT {', '.join(['operand', 'source', 'event_id', 't', *by])},",
-            f"  {count} {self._over(frame, by=by, order='hour_number')} AS of_value,",
-            f"  {count} {self._over(frame, order='hour_number')} AS of_group",
-            f"FROM {hours.name}",
-        )
-        known = [f"{value} IS NOT NULL" for value in self._values]
-        where = " AND ".join(
-            [self._is_operand(), *known, f"of_group >= {max(self._found.minimum, 1)}", self._meets("of_value", "of_group")]
-        )
-        return [hours, measured, self._single(measured, where, figure=f"CAST(of_value AS {self._sequel.real}) / of_group")]
-
-    def _spike(self) -> list[Table]:
-        hour = self._sequel.quotient("t", str(HOUR_US))
-        keys = [*self._groups, "hour_number"]
-        lasts = self._table(
-            "lasts",
-            "each occurrence in its hour, with the hour's last event",
-            f"SELECT {', '.join(['operand', 'event_id', 't', *self._groups])}, {hour} AS hour_number,",
-            f"  MAX(CASE WHEN {self._is_operand()} THEN t END) OVER (PARTITION BY {', '.join([*self._groups, hour])}) AS last_t",
-            f"FROM {self._from}",
-        )
-        tallies = self._table(
-            "tallies",
-            "the population of each hour",
-            f"SELECT {', '.join(keys)}, COUNT(CASE WHEN {self._is_population()} THEN 1 END) AS c,",
-            f"  MIN(CASE WHEN {self._is_operand()} THEN t END) AS started, MAX(last_t) AS t,",
-            f"  MIN(CASE WHEN {self._is_operand()} AND t = last_t THEN event_id END) AS event_id",
-            f"FROM {lasts.name}",
-            f"GROUP BY {', '.join(keys)}",
-        )
-        return [lasts, tallies, *self._deviations(tallies.name)]
-
-    def _deviations(self, tallies: str) -> list[Table]:
-        hours = self._found.lookback_us // HOUR_US
-        keys = [*self._groups, "hour_number", "c", "started", "t", "event_id"]
-        same = " AND ".join(["p.hour_number = h.hour_number - back", *(f"p.{group} = h.{group}" for group in self._groups)])
-        series = self._table(
-            "series",
-            "each hour of the lookback, 0 where it holds nothing",
-            f"SELECT {', '.join(f'h.{key}' for key in keys)}, COALESCE(p.c, 0) AS past",
-            f"FROM (SELECT * FROM {tallies} WHERE started IS NOT NULL AND c >= {max(self._found.minimum, 1)}) AS h",  # noqa: S608 - our own names
-            f"CROSS JOIN {self._sequel.numbers(hours)}",
-            f"LEFT JOIN {tallies} AS p ON {same}",
-        )
-        # Twice the median, and four times the distances' median, are whole.
-        middle = self._middle(hours)
-        medians = self._table(
-            "medians",
-            "each hour of the lookback with twice the median of all",
-            f"SELECT {', '.join(keys)}, 2 * past AS doubled, {middle('past')} AS median_2",
-            f"FROM {self._placed(series.name, 'past')}",
-        )
-        distances = self._table(
-            "distances",
-            "each hour of the lookback with twice its distance from the median",
-            f"SELECT {', '.join([*keys, 'median_2'])}, ABS(doubled - median_2) AS distance",
-            f"FROM {medians.name}",
-        )
-        measured = self._table(
-            "measured",
-            "the hour's count beside four times the median distance",
-            f"SELECT {', '.join([*keys, 'median_2'])}, {middle('distance')} AS mad_4",
-            f"FROM {self._placed(distances.name, 'distance')}",
-        )
-        scale = f"GREATEST({self._sequel.decimal(_MAD)} * mad_4, 4)"
-        figure = f"CAST(4 * c - 2 * median_2 AS {self._sequel.real}) / {scale}"
-        return [
-            series,
-            medians,
-            distances,
-            measured,
-            self._closing(measured.name, self._meets("(4 * c - 2 * median_2)", scale), figure=figure),
-        ]
-
-    def _placed(self, table: str, column: str) -> str:
-        """Return the rows of a table with their place in the order of their hour."""
-        order = self._over("", by=self._hour_keys, order=column)
-        return f"(SELECT *, ROW_NUMBER() {order} AS place FROM {table}) AS r"  # noqa: S608 - our own names
-
-    @property
-    def _hour_keys(self) -> list[str]:
-        return [*self._groups, "hour_number"]
-
-    def _middle(self, count: int) -> Callable[[str], str]:
-        """Return what sums the two middle values of `count` in order: twice their median."""
-        places = (count + 1) // 2, count // 2 + 1
-        partition = f"OVER (PARTITION BY {', '.join(self._hour_keys)})"
-        return lambda column: (
-            f"CAST(SUM({column} * (CASE WHEN place = {places[0]} THEN 1 ELSE 0 END + CASE WHEN place = {places[1]} THEN 1 ELSE 0 END))"
-            f" {partition} AS {self._sequel.integer})"
         )
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aibr_hunt.compile.correlation_kql import KqlCorrelation
+from aibr_hunt.compile.correlation_fields import SEQUELS
+from aibr_hunt.compile.correlation_kql import KqlCorrelation, kql_edges
+from aibr_hunt.compile.correlation_kql_windows import length
 from aibr_hunt.compile.correlation_plan import HOUR_US, Plan, Scan, Sources, planned
 from aibr_hunt.compile.correlation_sql import SqlCorrelation
-from aibr_hunt.compile.correlation_sql_windows import Table, group_names, value_names
+from aibr_hunt.compile.correlation_sql_tables import Table, group_names, value_names
 from aibr_hunt.compile.program import Asking, span_text
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.model.correlation import Comparison, Correlation, CorrelationType, KeyField, Operand
@@ -45,19 +47,65 @@ def correlation_query(correlation: Correlation, rules: Sources, asking: Asking) 
         Unsupported: Something in it cannot be said exactly on the layout; the message names it.
     """
     plan, scan = planned(correlation, rules, asking)
-    page = _Page(correlation, plan, scan, asking)
-    body = _kql(page) if asking.layout.engine is EngineKind.KQL else _sql(page)
-    return page.query([*page.header(), *body])
+    return _whole(_Page(correlation, plan, scan, asking))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """A correlation as a program for a schedule: consecutive runs tell of each window once.
+
+    A run tells of the windows whose last event lies in the asked hours. These end so long before the whole hour in which it starts that
+    what is there can no longer change: runs may start some minutes late and still share all windows out.
+
+    Attributes:
+        query: The program; its span is what it reads, up to the time of the run.
+        columns: Names of the columns that hold the group's values, in the order of the group fields.
+        edges: The conditions on a window's last event, as whole lines of the program end.
+        held_us: How long before the run's hour the windows end.
+        back_us: How far before its end the events of a window may lie, history included.
+    """
+
+    query: Query
+    columns: tuple[str, ...]
+    edges: tuple[str, ...]
+    held_us: int
+    back_us: int
+
+
+def scheduled_query(correlation: Correlation, rules: Sources, asking: Asking) -> Scheduled:
+    """Return one program for a schedule that runs it each time after the asked span's hours.
+
+    Args:
+        correlation: What is asked.
+        rules: The rules and correlations that its operands and population name, by id.
+        asking: Mapping and layout of all of them; a span that says how often the program runs; meaning digests by id.
+
+    Raises:
+        Unsupported: Something in it cannot be said exactly on the layout, or the span is an absolute window.
+    """
+    if not isinstance(asking.span, Last):
+        raise Unsupported(f"the schedule of {correlation.name}", "its span is an absolute window.", hint="Give hours.")
+    plan, scan = planned(correlation, rules, asking)
+    page = _Page(correlation, plan, scan, asking, held_us=plan.ahead_us + asking.layout.settle_s * 1_000_000)
+    groups = len(correlation.group_by)
+    return Scheduled(
+        query=replace(_whole(page), span=page.scanned),
+        columns=tuple(page.names()[:groups]),
+        edges=tuple(page.edges()),
+        held_us=page.held_us or 0,
+        back_us=plan.back_us,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A query in the making: what header, tables and last statement share."""
+    """A query in the making: what header, tables and last statement share; `held_us` is that of a schedule, None without one."""
 
     correlation: Correlation
     plan: Plan
     scan: Scan
     asking: Asking
+    held_us: int | None = None
 
     @property
     def layout(self) -> Layout:
@@ -66,7 +114,9 @@ class _Page:
     @property
     def scanned(self) -> Span:
         """The span that must be read so that every window which ends in the asked one is whole."""
-        return widened(self.asking.span, self.plan.back_us, self.plan.ahead_us)
+        if self.held_us is None:
+            return widened(self.asking.span, self.plan.back_us, self.plan.ahead_us)
+        return widened(self.asking.span, self.plan.back_us + self.held_us, HOUR_US)  # and the part of an hour before the run
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -99,15 +149,41 @@ class _Page:
             shown.append(
                 f"of rule {rule.id}, text sha256 {rule.text_digest[:16]}" + (f", meaning sha256 {meaning[:16]}" if meaning else "")
             )
-        shown.append(f"layout {self.layout.label}; windows whose last event lies in {span_text(self.asking.span)}")
+        shown.append(f"layout {self.layout.label}; windows whose last event lies in {self._span_said()}")
         shown.append(_reach_text(self.plan))
-        if isinstance(self.asking.span, Last) and self.plan.ahead_us:
-            shown.append(f"the span ends {_length(self.plan.ahead_us)} before now: until then a later event could unmake a window")
-        settle = self.layout.settle_s
-        shown.append(f"late data: events arrive up to {_length(settle * 1_000_000)} after they happen; let runs overlap by that much")
+        shown += self._settling()
         shown += [f"assumes: {each}" for each in self.assumptions]
         shown += [f"note: {each}" for each in self.layout.notes]
         return [f"{mark} {visible(line)}" for line in shown]
+
+    def _span_said(self) -> str:
+        if self.held_us is None:
+            return span_text(self.asking.span)
+        hours = self.asking.span.hours if isinstance(self.asking.span, Last) else 0
+        return f"the {hours} hours that end {_length(self.held_us)} before the whole hour in which this runs"
+
+    def _settling(self) -> Iterator[str]:
+        settle = _length(self.layout.settle_s * 1_000_000)
+        if self.held_us is not None:
+            yield f"late data: what arrives more than {settle} after it happened is missed; runs share all windows out, each to one of them"
+            return
+        if isinstance(self.asking.span, Last) and self.plan.ahead_us:
+            yield f"the span ends {_length(self.plan.ahead_us)} before now: until then a later event could unmake a window"
+        yield f"late data: events arrive up to {settle} after they happen; let runs overlap by that much"
+
+    def edges(self) -> list[str]:
+        """Return the conditions on a window's last event."""
+        is_kql = self.layout.engine is EngineKind.KQL
+        if self.held_us is None:
+            span, ahead = self.asking.span, self.plan.ahead_us
+            return kql_edges(span, ahead) if is_kql else list(_sql_edges(span, ahead, SEQUELS[self.layout.engine].now))
+        ends = self.held_us
+        begins = ends + (self.asking.span.hours * HOUR_US if isinstance(self.asking.span, Last) else 0)
+        if is_kql:
+            return [f"t >= bin(now(), 1h) - {length(begins)}", f"t < bin(now(), 1h) - {length(ends)}"]
+        sequel = SEQUELS[self.layout.engine]
+        hour = f"{sequel.quotient(sequel.now, str(HOUR_US))} * {HOUR_US}"
+        return [f"t >= {hour} - {begins}", f"t < {hour} - {ends}"]
 
     def query(self, text: Sequence[str], form: Form = Form.WHOLE) -> Query:
         ids = (self.correlation.id, *(rule.id for rule, _ in self.scan.rules))
@@ -119,6 +195,11 @@ class _Page:
             rules=tuple(dict.fromkeys(ids)),
             assumptions=self.assumptions,
         )
+
+
+def _whole(page: _Page) -> Query:
+    body = _kql(page) if page.layout.engine is EngineKind.KQL else _sql(page)
+    return page.query([*page.header(), *body])
 
 
 def _reach_text(plan: Plan) -> str:
@@ -151,12 +232,11 @@ def edges_us(span: Window) -> tuple[int | None, int | None]:
     return start, end
 
 
-def _sql_edges(page: _Page, now: str) -> Iterator[str]:
-    span = page.asking.span
+def _sql_edges(span: Span, ahead_us: int, now: str) -> Iterator[str]:
     if isinstance(span, Last):
-        yield f"t >= {now} - {span.hours * HOUR_US + page.plan.ahead_us}"
-        if page.plan.ahead_us:
-            yield f"t < {now} - {page.plan.ahead_us}"
+        yield f"t >= {now} - {span.hours * HOUR_US + ahead_us}"
+        if ahead_us:
+            yield f"t < {now} - {ahead_us}"
         return
     start, end = edges_us(span)
     if start is not None:
@@ -176,7 +256,7 @@ def _sql(page: _Page) -> list[str]:
     shown += [f"{moment('started')} AS window_start", f"{moment('t')} AS window_end"]
     shown += [] if page.correlation.type in WITHOUT_FIGURE else ["figure"]
     text += ["SELECT", *(f"  {column}," for column in shown), "  event_id", f"FROM windows_{page.plan.number}"]
-    for number, edge in enumerate(_sql_edges(page, writer.sequel.now)):
+    for number, edge in enumerate(page.edges()):
         text.append(f"{'  AND' if number else 'WHERE'} {edge}")
     return [*text, "ORDER BY window_end"]
 
@@ -195,7 +275,7 @@ def with_tables(tables: Sequence[Table]) -> list[str]:
 
 def _kql(page: _Page) -> list[str]:
     writer = KqlCorrelation(page.scan, page.layout, page.scanned)
-    return writer.text(page.plan, page.asking.span, list(zip(page.columns(), page.names(), strict=True)))
+    return writer.text(page.plan, page.edges(), list(zip(page.columns(), page.names(), strict=True)))
 
 
 # -- narrowing and tallies ------------------------------------------------------------------------------------------

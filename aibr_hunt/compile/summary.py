@@ -1,4 +1,4 @@
-"""What becomes of a set of rules on one layout each, counted and grouped by reason: what `rules compile --summary` prints."""
+"""What becomes of rules and correlations on one layout each, counted and grouped by reason: what `rules compile --summary` prints."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from aibr_hunt.compile.program import Asking, rule_bounds, sieve_query, whole_query
 from aibr_hunt.errors import AibrError, ContentErrors, Unsupported
 from aibr_hunt.meaning.narrow import is_empty, narrowed
 from aibr_hunt.model.rule import Rule
+
+# What is particular to one rule or correlation in the construct of a refusal.
+_PATTERNS: Final = (
+    r"(log source) (.+) on \S+",
+    r"(rule) (.+) as a whole on \S+",
+    r"(correlation) (.+) as one query",
+    r"(?:the )?(field|regular expression) (.+?)(?: as a key on \S+)?",
+    r"(\S+) on (.+)",
+)
 
 
 class Outcome(StrEnum):
@@ -69,7 +79,7 @@ def reason_of(error: AibrError) -> Reason:
     if isinstance(error, ContentErrors):
         return reason_of(error.errors[0])
     if isinstance(error, Unsupported):
-        for pattern in (r"(log source) (.+) on \S+", r"(field|regular expression) (.+)", r"(\S+) on (.+)"):
+        for pattern in _PATTERNS:
             found = re.fullmatch(pattern, error.construct, re.DOTALL)
             if found is not None:
                 return Reason(what=f"{found[1]}: {error.why}", detail=found[2])

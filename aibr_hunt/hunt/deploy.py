@@ -1,4 +1,4 @@
-"""Packs: rules as files that a cloud deploys and runs by itself, with a manifest of what is in them and what is not.
+"""Packs: rules and correlations as files that a cloud deploys and runs by itself, with a manifest of what is in them and what is not.
 
 This stands in `hunt` because it needs the compiler, the mappings and the meaning digests, and tells nothing of a run, as `report` does.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from aibr_hunt import __version__
+from aibr_hunt.compile.correlation_plan import Sources, rules_below
+from aibr_hunt.compile.correlations import scheduled_query
 from aibr_hunt.compile.program import Asking, whole_query
 from aibr_hunt.content.cache import write_whole
 from aibr_hunt.content.catalogue import Catalogue
@@ -23,6 +25,7 @@ from aibr_hunt.hunt import deploy_athena, deploy_bigquery, deploy_sentinel
 from aibr_hunt.hunt.deploy_parts import Artefact, Deployment, Prepared, Refused, plain_json, stems_of
 from aibr_hunt.hunt.deploy_readme import NOT_IN_PACK, readme
 from aibr_hunt.meaning import MEANING_VERSION
+from aibr_hunt.meaning.correlations import correlation_digest
 from aibr_hunt.meaning.places import Locator
 from aibr_hunt.model import mapping as mapping_model
 from aibr_hunt.model.correlation import Correlation
@@ -39,8 +42,9 @@ _GENERAL: Final = (
     "It was not run on a live account.",
 )
 
-_OF_SEVERAL: Final = (
-    "it is a correlation, and a pack holds rules alone. `aibr-hunt rules compile` prints its query, to be scheduled by hand."
+_OF_WINDOWS: Final = (
+    "Runs start in every hour in which they are due; one that is left out, or that starts an hour late, leaves a hole.",
+    "The table is complete over all that is read: what is missing in it counts as not having happened.",
 )
 
 MappingOf = Callable[[Rule], mapping_model.Mapping | None]
@@ -57,7 +61,7 @@ class Pack:
 
     Attributes:
         asked: The request.
-        prepared: The rules that are deployed, by the names of their files.
+        prepared: The rules and correlations that are deployed, by the names of their files.
         artefacts: The files, manifest included as the last.
         refused: The rules that are not.
     """
@@ -75,7 +79,8 @@ class Content:
     Attributes:
         rules: The rules that were asked for.
         unread: What could not be read: where, and why.
-        correlations: Correlations that were asked for: no pack holds one, and each is refused by name.
+        correlations: Correlations that were asked for.
+        sources: Every rule and correlation that these rest on, by id.
         mapping_of: Gives a rule's log source, None when there is none.
         mappings: Every mapping in force: they say what log switches are.
         catalogue: Gives tactics their order.
@@ -88,6 +93,7 @@ class Content:
     mappings: Sequence[mapping_model.Mapping]
     catalogue: Catalogue
     correlations: Sequence[Correlation] = ()
+    sources: Sources = field(default_factory=dict)
     table_of: TableOf = _usual_table
 
 
@@ -99,10 +105,10 @@ def make_pack(content: Content, asked: Deployment) -> Pack:
     """
     _check(content, asked)
     refused = [Refused(rule=where, name=where, reason=str(error), is_unread=True) for where, error in content.unread]
-    refused += [Refused(rule=each.id, name=each.name, reason=_OF_SEVERAL) for each in content.correlations]
     prepared: list[Prepared] = []
-    stems = stems_of(content.rules)
-    for rule in sorted(content.rules, key=lambda each: stems[each.id]):
+    things: tuple[Rule | Correlation, ...] = (*content.rules, *content.correlations)
+    stems = stems_of(things)
+    for rule in sorted(things, key=lambda each: stems[each.id]):
         try:
             found = _prepare(rule, stems[rule.id], content=content, asked=asked)
         except AibrError as error:
@@ -175,20 +181,77 @@ def _layout_of(rule: Rule, mapping: mapping_model.Mapping, *, content: Content, 
     return replace(found, table=table)
 
 
-def _prepare(rule: Rule, stem: str, *, content: Content, asked: Deployment) -> Prepared:
-    mapping = content.mapping_of(rule)
-    if mapping is None:
-        raise Unsupported(f"log source {rule.logsource} on {asked.engine.value}", "no mapping says where it lies.")
+def _prepare(rule: Rule | Correlation, stem: str, *, content: Content, asked: Deployment) -> Prepared:
+    if isinstance(rule, Correlation):
+        return _prepare_windows(rule, stem, content=content, asked=asked)
+    mapping = _mapping_of(rule, content, asked)
     layout = _layout_of(rule, mapping, content=content, asked=asked)
     span = Last(hours=asked.every_hours + -(-layout.settle_s // 3600))
     meaning = meaning_digest(rule, mapping)
-    # A title is told in a comment, where CloudFormation too would resolve references.
-    shown = replace(rule, title=rule.title.replace("{{", "{ {"))
-    query = whole_query([shown], Asking(locator=Locator(mapping, layout), span=span, meanings={rule.id: meaning}))
+    asking = Asking(locator=Locator(mapping, layout), span=span, meanings={rule.id: meaning})
+    query = whole_query([replace(rule, title=_inert(rule.title))], asking)
     return Prepared(rule=rule, mapping=mapping, query=query, meaning=meaning, stem=stem, tactics=tactics_of(rule, content.catalogue))
 
 
-def tactics_of(rule: Rule, catalogue: Catalogue) -> tuple[Tactic, ...]:
+def _inert(title: str) -> str:
+    """Return a title as a comment holds it, where CloudFormation too would resolve references."""
+    return title.replace("{{", "{ {")
+
+
+def _mapping_of(rule: Rule, content: Content, asked: Deployment) -> mapping_model.Mapping:
+    mapping = content.mapping_of(rule)
+    if mapping is None:
+        raise Unsupported(f"log source {rule.logsource} on {asked.engine.value}", "no mapping says where it lies.")
+    return mapping
+
+
+def _prepare_windows(found: Correlation, stem: str, *, content: Content, asked: Deployment) -> Prepared:
+    rules = rules_below(found, content.sources)
+    mappings = {mapping.name: mapping for mapping in (_mapping_of(rule, content, asked) for rule in rules)}
+    if len(mappings) > 1:
+        raise Unsupported(f"correlation {found.name} as one query", f"its rules lie in {', '.join(sorted(mappings))}.")
+    mapping = next(iter(mappings.values()))
+    layout = _layout_of(rules[0], mapping, content=content, asked=asked)
+    digests = {rule.id: meaning_digest(rule, mapping) for rule in rules}
+    asking = Asking(locator=Locator(mapping, layout), span=Last(hours=asked.every_hours), meanings=digests)
+    scheduled = scheduled_query(replace(found, title=_inert(found.title)), content.sources, asking)
+    return Prepared(
+        rule=found,
+        mapping=mapping,
+        query=scheduled.query,
+        meaning=_meaning_of(found, content.sources, digests, mapping=mapping),
+        stem=stem,
+        tactics=tactics_of(found, content.catalogue),
+        scheduled=scheduled,
+        below=tuple((rule, digests[rule.id]) for rule in rules),
+        group=tuple(_paths_of(found, each.name, sources=content.sources, locator=asking.locator) for each in found.group_by),
+    )
+
+
+def _meaning_of(found: Correlation, sources: Sources, digests: Mapping[str, str], *, mapping: mapping_model.Mapping) -> str:
+    """Return the meaning digest of a correlation: those below it come first."""
+    known = dict(digests)
+    for each in found.sources:
+        source = sources[each.id]
+        if isinstance(source, Correlation):
+            known[source.id] = _meaning_of(source, sources, digests, mapping=mapping)
+    return correlation_digest(found, digests=known, mappings=dict.fromkeys(digests, mapping))
+
+
+def _paths_of(found: Correlation, name: str, *, sources: Sources, locator: Locator) -> frozenset[mapping_model.FieldPath]:
+    """Return where the rules below a correlation have what it groups by under a name."""
+    key = next(each for each in found.group_by if each.name == name)
+    paths: set[mapping_model.FieldPath] = set()
+    for operand in found.sources:
+        source, own_name = sources[operand.id], key.of(operand.name)
+        if isinstance(source, Correlation):
+            paths |= _paths_of(source, own_name, sources=sources, locator=locator)
+        else:
+            paths.update(locator.binder.field(own_name).paths)
+    return frozenset(paths)
+
+
+def tactics_of(rule: Rule | Correlation, catalogue: Catalogue) -> tuple[Tactic, ...]:
     """Return the ATT&CK tactics of a rule: those in its tags, and all of a technique that serves none of them."""
     tagged = {tactic.id for tag in rule.tags if (tactic := catalogue.tactic(tag)) is not None}
     wanted = set(tagged)
@@ -232,7 +295,7 @@ def text_of(prepared: Prepared, asked: Deployment) -> str:
 def _manifest(
     prepared: Sequence[Prepared], refused: Sequence[Refused], files: Sequence[Artefact], *, content: Content, asked: Deployment
 ) -> dict[str, object]:
-    required = {switch for each in prepared for switch in each.rule.requires}
+    required = {switch for each in prepared for switch in each.requires}
     switches = {switch.id: switch for mapping in content.mappings for switch in mapping.switches if switch.id in required}
     return {
         "format": 1,
@@ -267,14 +330,17 @@ def _told(prepared: Prepared, files: Sequence[Artefact], asked: Deployment) -> d
         "query_sha256": hashlib.sha256(text_of(prepared, asked).encode()).hexdigest(),
         "layout": prepared.layout.label,
         "table": prepared.layout.table,
+        "type": rule.type.value if isinstance(rule, Correlation) else "rule",
+        "rests_on": [{"id": each.id, "text_sha256": each.text_digest, "meaning_sha256": digest} for each, digest in prepared.below],
         "look_back_hours": prepared.hours,
         "settle_s": prepared.layout.settle_s,
+        "held_back_s": prepared.scheduled.held_us // 1_000_000 if prepared.scheduled else 0,
         "techniques": techniques,
         "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in prepared.tactics],
-        "requires": list(rule.requires),
-        "assumptions": [*prepared.query.assumptions, *_GENERAL],
+        "requires": list(prepared.requires),
+        "assumptions": [*prepared.query.assumptions, *_GENERAL, *(_OF_WINDOWS if prepared.scheduled else ())],
         "notes": list(prepared.layout.notes),
-        "filters": list(rule.filters),
+        "filters": list(prepared.filters),
         "falsepositives": list(rule.falsepositives),
         "synthetic": rule.synthetic,
         "files": [each.path for each in files if rule.id in each.rules],

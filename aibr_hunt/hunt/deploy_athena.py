@@ -1,4 +1,4 @@
-"""Rules as saved queries of Athena: requests for CreateNamedQuery, and CloudFormation templates.
+"""Rules and correlations as saved queries of Athena: requests for CreateNamedQuery, and CloudFormation templates.
 
 Shapes and limits: the Athena API reference (NamedQuery) and the template reference of AWS::Athena::NamedQuery.
 """

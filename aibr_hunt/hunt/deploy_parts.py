@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from aibr_hunt.compile.correlations import Scheduled
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.layout import EngineKind, Kind, Layout
 from aibr_hunt.model.mapping import FieldPath, Mapping
 from aibr_hunt.model.query import Last, Query
@@ -46,23 +48,40 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """One rule with the program that says it whole.
+    """One rule or correlation with the program that says it whole.
 
     Attributes:
-        rule: The rule.
+        rule: The rule, or the correlation.
         mapping: Its log source.
         query: The program, over a span that ends when it runs.
         meaning: Meaning digest of the rule on the mapping.
         stem: Name of its files: lower-case ASCII letters, digits and underscores, unique in the pack.
         tactics: ATT&CK tactics, in the order of the matrix.
+        scheduled: Of a correlation: what its windows are told by; None for a rule.
+        below: Of a correlation: the rules that it rests on, with their meaning digests.
+        group: Of a correlation: for each group field where the records of the rules below have it.
     """
 
-    rule: Rule
+    rule: Rule | Correlation
     mapping: Mapping
     query: Query
     meaning: str
     stem: str
     tactics: tuple[Tactic, ...]
+    scheduled: Scheduled | None = None
+    below: tuple[tuple[Rule, str], ...] = ()
+    group: tuple[frozenset[FieldPath], ...] = ()
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The log switches that must be on, those of the rules below included."""
+        return tuple(dict.fromkeys([*self.rule.requires, *(switch for rule, _ in self.below for switch in rule.requires)]))
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The filters that are in force, those on the rules below included."""
+        rules = [*([self.rule] if isinstance(self.rule, Rule) else []), *(rule for rule, _ in self.below)]
+        return tuple(dict.fromkeys(each for rule in rules for each in rule.filters))
 
     @property
     def layout(self) -> Layout:
@@ -116,7 +135,7 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A rule that is not in the pack, and why.
+    """A rule or correlation that is not in the pack, and why.
 
     Attributes:
         rule: Its id; the path of a file that could not be read.
@@ -131,7 +150,7 @@ class Refused:
     is_unread: bool = False
 
 
-def stems_of(rules: Sequence[Rule]) -> dict[str, str]:
+def stems_of(rules: Sequence[Rule | Correlation]) -> dict[str, str]:
     """Return a file name without suffix for each rule, by id: safe on every platform, and told apart where two would be one."""
     plain = {rule.id: _stem(rule.name) for rule in rules}
     counted = Counter(plain.values())
@@ -146,6 +165,14 @@ def _stem(name: str) -> str:
 def plain_json(value: object) -> bytes:
     """Return JSON of printable ASCII: what strangers wrote can act on nothing that shows it."""
     return (json.dumps(value, ensure_ascii=True, indent=2).replace("\x7f", r"\u007f") + "\n").encode()
+
+
+def group_columns(prepared: Prepared, paths: Sequence[FieldPath]) -> Iterator[tuple[frozenset[FieldPath], str]]:
+    """Yield the places and the column of each group field of a correlation whose places are among the paths in every rule below it."""
+    columns = () if prepared.scheduled is None else prepared.scheduled.columns
+    for places, column in zip(prepared.group, columns, strict=False):
+        if places and places <= set(paths):
+            yield places, column
 
 
 def columns_at(prepared: Prepared, paths: Sequence[FieldPath]) -> Iterator[tuple[FieldPath, str, bool]]:

@@ -15,20 +15,20 @@ NOT_IN_PACK: Final = {
         "ATLAS techniques: Sentinel knows ATT&CK only. They stand in pack.json.",
         "Severity critical: Sentinel ends at High.",
         "Stealth and defense impairment, which ATT&CK 19 made of defense evasion: Sentinel still calls both DefenseEvasion.",
-        "Triage questions, what to preserve first, suppressions and baselines of aibr_hunt.",
+        "Triage questions, what to preserve first, suppressions, episodes and coverage of aibr_hunt.",
         "Entities whose values lie inside a JSON column.",
     ),
     EngineKind.BIGQUERY: (
         "The sink that exports logs to BigQuery, the dataset for results, and rights on either.",
         "Anything that tells a person of a result: a row lands in a table.",
         "Other tables of the same source: each rule reads the one that pack.json names, such as the activity log. See --layout.",
-        "Triage questions, what to preserve first, suppressions and baselines of aibr_hunt.",
+        "Triage questions, what to preserve first, suppressions, episodes and coverage of aibr_hunt.",
     ),
     EngineKind.ATHENA: (
         "A schedule: a saved query runs when somebody or something runs it. --every only set how far it looks back.",
         "The tables, the workgroup and its place for results.",
         "Anything that tells a person of a result.",
-        "Triage questions, what to preserve first, suppressions and baselines of aibr_hunt.",
+        "Triage questions, what to preserve first, suppressions, episodes and coverage of aibr_hunt.",
     ),
 }
 _FENCE: Final = "```"
@@ -43,7 +43,7 @@ def readme(prepared: Sequence[Prepared], refused: Sequence[Refused], asked: Depl
 def _head(prepared: Sequence[Prepared], refused: Sequence[Refused], asked: Deployment) -> Iterator[str]:
     yield f"# Detection rules for {_NAMES[asked.engine]}"
     yield ""
-    yield f"Rules written: {len(prepared)}. Rules refused: {len(refused)}. Meant to run {_often(asked)}."
+    yield f"Rules and correlations written: {len(prepared)}. Refused: {len(refused)}. Meant to run {_often(asked)}."
     yield ""
     yield "None of these files was run on a live account. Each holds one query that stands alone: on log files aibr_hunt matches every row"
     yield "again, and here nothing does. What a query takes for granted is listed below and in `pack.json`; it must hold in your tables."
@@ -70,7 +70,7 @@ def _written(prepared: Sequence[Prepared]) -> Iterator[str]:
             for_markdown(each.rule.level),
             for_markdown(each.layout.table),
             f"{each.hours} h",
-            " ".join(map(for_markdown, each.rule.requires)) or "none named",
+            " ".join(map(for_markdown, each.requires)) or "none named",
         )
         yield f"| {' | '.join(cells)} |"
     yield ""
@@ -142,11 +142,18 @@ def _of_athena(asked: Deployment) -> Iterator[str]:
     yield "Or one by one: `aws athena create-named-query --cli-input-json file://athena/named/NAME.json`."
     yield ""
     yield f"Nothing runs by itself: start the queries {_often(asked)}, for example with EventBridge Scheduler and"
-    yield "StartQueryExecution. Two runs overlap, so count events by the columns of their identity."
+    yield "StartQueryExecution. Two runs of a rule overlap, so count events by the columns of their identity."
 
 
 _HOW: Final = {EngineKind.KQL: _of_sentinel, EngineKind.BIGQUERY: _of_bigquery, EngineKind.ATHENA: _of_athena}
 _NAMES: Final = {EngineKind.KQL: "Microsoft Sentinel", EngineKind.BIGQUERY: "BigQuery", EngineKind.ATHENA: "Amazon Athena"}
+
+
+def _windows(prepared: Sequence[Prepared]) -> Iterator[str]:
+    if any(each.scheduled for each in prepared):
+        yield "- Correlations: a row is a window, not an event. A run tells of the windows that ended before what could still change when"
+        yield "  its hour began, so that consecutive runs tell of each window once. Start them some minutes after the full hour and leave"
+        yield "  none out: nothing tells later of the windows of a run that did not take place."
 
 
 def _limits(prepared: Sequence[Prepared], asked: Deployment) -> Iterator[str]:
@@ -157,6 +164,7 @@ def _limits(prepared: Sequence[Prepared], asked: Deployment) -> Iterator[str]:
         yield "  `[tables]` of the configuration."
     yield "- Late events: each query looks back further than it runs, by the time after which its table can be expected to be complete. An"
     yield "  event that comes later than that is not found."
+    yield from _windows(prepared)
     for label, layout in {f"{each.mapping.name} on {each.layout.label}": each.layout for each in prepared}.items():
         yield from (f"- {for_markdown(label)}: {for_markdown_prose(note)}" for note in layout.notes)
     for each in prepared:

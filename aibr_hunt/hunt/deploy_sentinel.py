@@ -1,4 +1,4 @@
-"""Rules as scheduled analytics rules of Microsoft Sentinel: ARM templates, and the YAML of the community's repository.
+"""Rules and correlations as scheduled analytics rules of Microsoft Sentinel: ARM templates, and the YAML of the community's repository.
 
 Shapes and limits: the REST specification of Microsoft.SecurityInsights, and the validation that Azure-Sentinel runs on contributions.
 """
@@ -11,7 +11,10 @@ from typing import Final
 
 import yaml
 
-from aibr_hunt.hunt.deploy_parts import Artefact, Deployment, Prepared, columns_at, plain_json
+from aibr_hunt.compile.correlation_plan import HOUR_US
+from aibr_hunt.compile.correlations import WITHOUT_FIGURE
+from aibr_hunt.hunt.deploy_parts import Artefact, Deployment, Prepared, columns_at, group_columns, plain_json
+from aibr_hunt.model.correlation import Correlation
 
 LONGEST_QUERY: Final = 10_000
 LONGEST_NAME: Final = 256
@@ -76,7 +79,7 @@ def artefacts(prepared: Prepared, asked: Deployment) -> Iterator[Artefact]:
 def fault_of(prepared: Prepared, asked: Deployment) -> str:
     """Return why Sentinel would not take a rule, with the numbers; empty when it takes it."""
     if prepared.hours > LONGEST_PERIOD_HOURS:
-        return f"it would look back {prepared.hours} hours; Sentinel allows {LONGEST_PERIOD_HOURS} (14 days). Give a smaller --every."
+        return _too_far(prepared, asked)
     measured = (
         ("query", len(text_of(prepared, asked)), LONGEST_QUERY),
         ("title", len(prepared.title), LONGEST_NAME),
@@ -85,12 +88,23 @@ def fault_of(prepared: Prepared, asked: Deployment) -> str:
     return " ".join(f"Its {what} has {size:,} characters; Sentinel allows {most:,}." for what, size, most in measured if size > most)
 
 
+def _too_far(prepared: Prepared, asked: Deployment) -> str:
+    found = prepared.scheduled
+    of_its_own = "" if found is None else f", {-(-found.back_us // HOUR_US)} of them for what a window holds and is compared with"
+    # With the smallest --every it may fit; a long history never does.
+    is_mendable = prepared.hours - asked.every_hours + 1 <= LONGEST_PERIOD_HOURS
+    said = f"it would look back {prepared.hours} hours{of_its_own}; Sentinel allows {LONGEST_PERIOD_HOURS} (14 days)."
+    return f"{said} Give a smaller --every." if is_mendable else said
+
+
 def text_of(prepared: Prepared, asked: Deployment) -> str:
     """Return the program as it is deployed: what arrived since the run before, and addresses without their port.
 
     Over the longer look-back alone, two runs would tell of the same event: the condition on `ingestion_time()` is the one that
-    Microsoft's page on ingestion delay gives.
+    Microsoft's page on ingestion delay gives. A correlation's text has neither: it bounds its windows itself, and needs old rows too.
     """
+    if prepared.scheduled is not None:
+        return prepared.query.text
     lines = prepared.query.text.rstrip("\n").split("\n")
     if prepared.layout.arrival == "ingestion_time()":
         at = next(number for number, line in enumerate(lines) if line.startswith("| where "))
@@ -114,6 +128,8 @@ def _techniques(prepared: Prepared) -> tuple[list[str], list[str]]:
 
 def _entities(prepared: Prepared) -> list[Json]:
     mapping = prepared.mapping
+    if prepared.scheduled is not None:
+        return _group_entities(prepared)
     accounts = [
         _entity("Account", "AadUserId" if _is_object_id(path[-1], mapping.provider) else "FullName", column)
         for path, column, _ in columns_at(prepared, mapping.principal)
@@ -122,6 +138,23 @@ def _entities(prepared: Prepared) -> list[Json]:
         _entity("IP", "Address", _ADDRESS if has_port else column) for _, column, has_port in columns_at(prepared, mapping.address)
     ]
     return [*accounts[:_MOST_ACCOUNTS], *addresses[:_MOST_ADDRESSES], *_resources(prepared)]
+
+
+def _entity_mappings(prepared: Prepared) -> Json:
+    """Return the member of that name; no document says that an empty list is taken."""
+    found = _entities(prepared)
+    return {"entityMappings": found} if found else {}
+
+
+def _group_entities(prepared: Prepared) -> list[Json]:
+    """Return the accounts and addresses by which a correlation groups: nothing else in its rows is one."""
+    mapping = prepared.mapping
+    accounts = [
+        _entity("Account", "AadUserId" if all(_is_object_id(path[-1], mapping.provider) for path in places) else "FullName", column)
+        for places, column in group_columns(prepared, mapping.principal)
+    ]
+    addresses = [_entity("IP", "Address", column) for _, column in group_columns(prepared, mapping.address)]
+    return [*accounts[:_MOST_ACCOUNTS], *addresses[:_MOST_ADDRESSES]]
 
 
 def _resources(prepared: Prepared) -> list[Json]:
@@ -141,7 +174,17 @@ def _entity(kind: str, identifier: str, column: str) -> Json:
 
 
 def _details(prepared: Prepared) -> dict[str, str]:
-    """Return the columns that an analyst reads first: action, region, account, and the event's identity."""
+    """Return the columns that an analyst reads first: action, region, account, and the event's identity; a window's group and edges."""
+    if isinstance(prepared.rule, Correlation) and prepared.scheduled is not None:
+        columns = [
+            *prepared.scheduled.columns,
+            "window_start",
+            "window_end",
+            *([] if prepared.rule.type in WITHOUT_FIGURE else ["figure"]),
+            "event_id",
+        ]
+        short = {column[:_LONGEST_DETAIL]: column for column in reversed(columns)}
+        return dict([*short.items()][::-1][:_MOST_DETAILS])
     mapping = prepared.mapping
     roles = (("Action", mapping.action), ("Region", mapping.region), ("AccountId", mapping.account))
     found = {name: column for name, paths in roles for _, column, _ in [*columns_at(prepared, paths)][:1]}
@@ -198,7 +241,7 @@ def _properties(prepared: Prepared, asked: Deployment) -> Json:
         "tactics": tactics_of(prepared),
         "techniques": techniques,
         "subTechniques": below,
-        "entityMappings": _entities(prepared),
+        **_entity_mappings(prepared),
         "customDetails": _details(prepared),
         "eventGroupingSettings": {"aggregationKind": "AlertPerResult"},
         "incidentConfiguration": {
@@ -229,7 +272,7 @@ def _community(prepared: Prepared, asked: Deployment) -> Json:
         "tactics": tactics_of(prepared),
         "relevantTechniques": [*(each for each in techniques if not any(sub.startswith(f"{each}.") for sub in below)), *below],
         "query": text_of(prepared, asked),
-        "entityMappings": _entities(prepared),
+        **_entity_mappings(prepared),
         "customDetails": _details(prepared),
         "eventGroupingSettings": {"aggregationKind": "AlertPerResult"},
         "version": "1.0.0",

@@ -319,3 +319,14 @@ def test_a_summary_of_the_shipped_rules_refuses_none_on_whole_records(aibr: Aibr
     (row,) = aibr("rules", "compile", "shipped:", "--engine", "duckdb", "--summary", "--json").rows
     assert row["refused"] == 0
     assert json.dumps(row["reasons"])
+
+
+def test_a_summary_counts_correlations_apart_and_says_why_some_are_refused(aibr: Aibr) -> None:
+    names = ("shipped:aws/bedrock/aws_bedrock_models_listed_then_run", "shipped:aws/bedrock/aws_bedrock_tokens_drained")
+    said = aibr("rules", "compile", *names, "--engine", "kql", "--summary")
+    lines = said.out.splitlines()
+    assert "kql: 2 correlations: whole 1, refused 1" in lines
+    assert any("log source: its mapping has no layout there. (aws/bedrock_invocation 1)" in line for line in lines)
+    (row,) = aibr("rules", "compile", *names, "--engine", "kql", "--summary", "--json").rows
+    assert (row["correlations"]["whole"], row["correlations"]["refused"]) == (1, 1)
+    assert row["correlations"]["reasons"]["refused"][0]["correlations"] == 1

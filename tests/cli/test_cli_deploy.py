@@ -114,7 +114,16 @@ def test_every_is_a_number_of_hours_up_to_two_weeks(aibr: Aibr, azure: Path) -> 
     assert aibr("rules", "deploy-pack", "pack", azure, "--engine", "kql", "--every", "337").code == 2
 
 
-def test_a_correlation_is_refused_by_name_and_its_operands_are_no_rules_of_the_pack(aibr: Aibr) -> None:
+def test_a_correlation_is_in_the_pack_and_its_operands_are_no_rules_of_it(aibr: Aibr) -> None:
     said = aibr("rules", "deploy-pack", "pack", "shipped:aws/bedrock/aws_bedrock_models_listed_then_run", "--engine", "kql")
+    assert (said.code, said.err) == (0, "")
+    assert "Pack for kql: 0 rules and 1 correlation in 4 files, 0 refused" in said.out
+    (told,) = json.loads(Path("pack/pack.json").read_bytes())["rules"]
+    assert (told["name"], told["type"], len(told["rests_on"])) == ("aws_bedrock_models_listed_then_run", "temporal_ordered", 2)
+
+
+def test_a_baseline_that_looks_back_too_far_for_sentinel_is_named_and_the_pack_is_incomplete(aibr: Aibr) -> None:
+    said = aibr("rules", "deploy-pack", "pack", "shipped:aws/bedrock/aws_bedrock_rare_region", "--engine", "kql")
     assert said.code == 4
-    assert "aws_bedrock_models_listed_then_run: it is a correlation, and a pack holds rules alone." in said.err
+    assert "aws_bedrock_rare_region: it would look back" in said.err
+    assert "Sentinel allows 336 (14 days)" in said.err

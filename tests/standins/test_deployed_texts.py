@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from aibr_hunt.hunt import deploy_bigquery
-from aibr_hunt.hunt.deploy import text_of
+from aibr_hunt.hunt.deploy import Pack, text_of
 from aibr_hunt.hunt.deploy_parts import Prepared
+from aibr_hunt.model.correlation import Correlation, CorrelationType
 from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.rule import Rule
 from tests.standins import kusto, trino_grammar
 from tests.standins.googlesql import analyze
-from tests.unit.deploy_samples import HOSTILE_TEXTS, HOSTILE_TITLE, pack_of, rule_of, shipped
+from tests.unit.deploy_samples import (
+    HOSTILE_TEXTS,
+    HOSTILE_TITLE,
+    correlation_of,
+    pack_of,
+    rule_of,
+    shipped,
+    shipped_correlations,
+    shipped_sources,
+)
 
 RUN_TIME = "TIMESTAMP '2026-01-01 00:00:00Z'"
 
@@ -19,6 +29,23 @@ def rules_for(engine: EngineKind) -> list[Rule]:
     return [*shipped(), rule_of(engine, title=HOSTILE_TITLE, texts=HOSTILE_TEXTS[:-1])]
 
 
+def pack_for(engine: EngineKind, *more: Rule) -> Pack:
+    """Return the pack of those, of the shipped correlations, and of one of each kind of baseline over the stranger's rule."""
+    kinds = (
+        CorrelationType.EVENT_COUNT,
+        CorrelationType.VALUE_COUNT,
+        CorrelationType.FIRST_SEEN,
+        CorrelationType.RARE,
+        CorrelationType.SPIKE,
+    )
+    made = [correlation_of(engine, kind, id=f"made-{kind}", name=f"made_{kind}", title=HOSTILE_TITLE) for kind in kinds]
+    rules = [*rules_for(engine), *more]
+    sources: dict[str, Rule | Correlation] = shipped_sources() | {rule.id: rule for rule in rules}
+    pack = pack_of(rules, engine, correlations=[*shipped_correlations(), *made], sources=sources)
+    assert {each.name for each in made} <= {each.rule.name for each in pack.prepared}
+    return pack
+
+
 def test_every_text_for_sentinel_is_right_by_microsofts_parser() -> None:
     ported = rule_of(
         EngineKind.KQL,
@@ -26,14 +53,14 @@ def test_every_text_for_sentinel_is_right_by_microsofts_parser() -> None:
         logsource={"product": "azure", "service": "storage_blob"},
         detection={"selection": {"operationName": "GetBlob"}, "condition": "selection"},
     )
-    pack = pack_of([*rules_for(EngineKind.KQL), ported], EngineKind.KQL)
+    pack = pack_for(EngineKind.KQL, ported)
     faults = {each.stem: kusto.check(text_of(each, pack.asked), [each.layout]) for each in pack.prepared}
     assert {"rule_1", "rule_2"} <= faults.keys()
     assert {stem: found for stem, found in faults.items() if found} == {}
 
 
 def test_every_text_for_bigquery_is_right_by_googlesqls_analyser() -> None:
-    pack = pack_of(rules_for(EngineKind.BIGQUERY), EngineKind.BIGQUERY)
+    pack = pack_for(EngineKind.BIGQUERY)
     assert any(each.stem == "rule_1" for each in pack.prepared)
     for each in pack.prepared:
         assert analyze(text_of(each, pack.asked).replace("@run_time", RUN_TIME), [each.layout]) == []
@@ -46,6 +73,6 @@ def body_of(prepared: Prepared) -> str:
 
 
 def test_every_text_for_athena_is_right_by_trinos_grammar() -> None:
-    pack = pack_of(rules_for(EngineKind.ATHENA), EngineKind.ATHENA)
+    pack = pack_for(EngineKind.ATHENA)
     assert any(each.stem == "rule_1" for each in pack.prepared)
     assert {each.stem: found for each in pack.prepared if (found := trino_grammar.check(each.query.text))} == {}

@@ -17,8 +17,21 @@ from aibr_hunt.engines.program import meaning_digest
 from aibr_hunt.errors import ContentError, UsageError
 from aibr_hunt.hunt.deploy import ENGINES, Content, Pack, check_folder, make_pack, tactics_of, write_pack
 from aibr_hunt.hunt.deploy_parts import Deployment, stems_of
+from aibr_hunt.meaning.correlations import correlation_digest
+from aibr_hunt.model.correlation import CorrelationType, Operand
 from aibr_hunt.model.layout import EngineKind
-from tests.unit.deploy_samples import HOSTILE_TITLE, files_of, library, pack_of, rule_of, shipped
+from tests.unit.deploy_samples import (
+    FIELDS,
+    HOSTILE_TITLE,
+    correlation_of,
+    files_of,
+    library,
+    pack_of,
+    rule_of,
+    shipped,
+    shipped_correlations,
+    shipped_sources,
+)
 
 
 def manifest_of(pack: Pack) -> dict[str, Any]:
@@ -211,3 +224,71 @@ def test_a_pack_goes_into_a_new_or_an_empty_folder_only(tmp_path: Path) -> None:
         check_folder(tmp_path / "file")
     (tmp_path / "empty").mkdir()
     check_folder(tmp_path / "empty")
+
+
+# --- correlations ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_correlation_is_written_or_refused_with_a_reason_and_the_pack_stays_the_same(engine: EngineKind) -> None:
+    found = shipped_correlations()
+    pack = pack_of((), engine, correlations=found, sources=shipped_sources())
+    again = pack_of((), engine, correlations=tuple(reversed(found)), sources=shipped_sources())
+    assert files_of(pack) == files_of(again)
+    manifest = manifest_of(pack)
+    told = {each["id"] for each in manifest["rules"]} | {each["rule"] for each in manifest["refused"]}
+    assert told == {each.id for each in found}
+    assert all(each["reason"].strip() for each in manifest["refused"])
+    assert engine is EngineKind.BIGQUERY or manifest["rules"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_correlation_is_told_with_its_meaning_what_it_rests_on_and_how_long_it_waits(engine: EngineKind) -> None:
+    rule = rule_of(engine, requires=["made.switch"])
+    correlation = correlation_of(engine, requires=("own.switch",))
+    pack = pack_of((), engine, correlations=[correlation], sources={rule.id: rule}, every_hours=6)
+    (told,) = manifest_of(pack)["rules"]
+    mapping = library().mapping_for(rule.logsource)
+    digest = meaning_digest(rule, mapping)
+    assert told["type"] == "event_count"
+    assert told["meaning_sha256"] == correlation_digest(correlation, digests={rule.id: digest}, mappings={rule.id: mapping})
+    assert told["rests_on"] == [{"id": rule.id, "text_sha256": rule.text_digest, "meaning_sha256": digest}]
+    assert told["requires"] == ["own.switch", "made.switch"]
+    assert told["held_back_s"] == told["settle_s"] == pack.prepared[0].layout.settle_s
+    assert told["look_back_hours"] == 6 + 1 + -(-(3600 + told["settle_s"]) // 3600)
+    assert any("leaves a hole" in sentence for sentence in told["assumptions"])
+    assert "consecutive runs tell of each window once" in files_of(pack)["README.md"].decode()
+
+
+def test_a_pack_of_rules_alone_says_nothing_of_windows() -> None:
+    pack = pack_of([rule_of(EngineKind.KQL)], EngineKind.KQL)
+    (told,) = manifest_of(pack)["rules"]
+    assert (told["type"], told["rests_on"], told["held_back_s"]) == ("rule", [], 0)
+    assert "window" not in files_of(pack)["README.md"].decode()
+
+
+def test_a_chain_is_one_query_and_rests_on_all_rules_below_it() -> None:
+    inner = correlation_of(EngineKind.ATHENA)
+    operand = Operand(name=inner.name, id=inner.id, is_correlation=True)
+    outer = correlation_of(EngineKind.ATHENA, id="outer", name="outer", operands=(operand,))
+    rule = rule_of(EngineKind.ATHENA)
+    pack = pack_of((), EngineKind.ATHENA, correlations=[outer], sources={rule.id: rule, inner.id: inner})
+    (told,) = manifest_of(pack)["rules"]
+    assert [each["id"] for each in told["rests_on"]] == [rule.id]
+    assert pack.prepared[0].group == (frozenset({tuple(FIELDS[EngineKind.ATHENA][0].split("."))}),)
+
+
+def test_a_correlation_of_two_log_sources_or_of_a_rule_that_was_not_read_is_refused() -> None:
+    here, there = rule_of(EngineKind.ATHENA), rule_of(EngineKind.KQL, 2)
+    both = (Operand(name="rule_1", id=here.id), Operand(name="rule_2", id=there.id))
+    mixed = correlation_of(EngineKind.ATHENA, CorrelationType.TEMPORAL, operands=both)
+    (refused,) = pack_of((), EngineKind.ATHENA, correlations=[mixed], sources={here.id: here, there.id: there}).refused
+    assert "its rules lie in aws_cloudtrail, azure_activitylogs" in refused.reason
+    (unread,) = pack_of((), EngineKind.ATHENA, correlations=[mixed], sources={here.id: here}).refused
+    assert "its rule rule_2 was not read" in unread.reason
+
+
+def test_a_rule_and_a_correlation_of_one_name_get_files_of_their_own() -> None:
+    rule = rule_of(EngineKind.ATHENA)
+    pack = pack_of([rule], EngineKind.ATHENA, correlations=[correlation_of(EngineKind.ATHENA, name=rule.name)])
+    assert len({each.stem for each in pack.prepared}) == 2

@@ -10,8 +10,23 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from aibr_hunt.hunt.deploy_sentinel import TACTICS, WITHOUT_PORT
+from aibr_hunt.model.correlation import CorrelationType
 from aibr_hunt.model.layout import EngineKind
-from tests.unit.deploy_samples import HOSTILE_TEXTS, HOSTILE_TITLE, documents, files_of, library, pack_of, rule_of, shipped
+from tests.unit.deploy_samples import (
+    FIELDS,
+    HOSTILE_TEXTS,
+    HOSTILE_TITLE,
+    HOUR_US,
+    correlation_of,
+    documents,
+    files_of,
+    library,
+    pack_of,
+    rule_of,
+    shipped,
+    shipped_correlations,
+    shipped_sources,
+)
 
 # The enumeration AttackTactic of Microsoft.SecurityInsights, and the identifiers of the entities that are used here.
 KNOWN_TACTICS = [
@@ -280,3 +295,76 @@ def test_what_a_stranger_wrote_comes_back_whole_from_yaml_and_json() -> None:
     assert page["name"] == properties["displayName"] == pack.prepared[0].title
     assert page["description"] == "a\n - b: *c\n&d !!python/object:os.system x"
     assert page["query"] == properties["query"]
+
+
+# --- correlations ------------------------------------------------------------------------------------------------------------------
+
+
+def windows_of(*correlations: Any, **asked: Any) -> list[dict[str, Any]]:
+    found = documents(pack_of((), EngineKind.KQL, correlations=correlations, **asked), "sentinel/arm/")
+    return [each["resources"][0]["properties"] for each in found.values()]
+
+
+def test_correlations_too_have_the_documented_shape_and_keep_the_limits() -> None:
+    pack = pack_of((), EngineKind.KQL, correlations=shipped_correlations(), sources=shipped_sources())
+    templates = documents(pack, "sentinel/arm/")
+    assert templates
+    # A correlation that groups by no account and no address has no entity.
+    optional = [name for name in PROPERTIES if name != "entityMappings"]
+    for template in templates.values():
+        properties = template["resources"][0]["properties"]
+        Draft202012Validator({"required": optional, "additionalProperties": False, "properties": PROPERTIES}).validate(properties)
+        shown = properties["query"][properties["query"].rindex("| project") :]
+        named = [field["columnName"] for entity in properties.get("entityMappings", []) for field in entity["fieldMappings"]]
+        assert all(column in shown for column in [*named, *properties["customDetails"].values()])
+    for path, content in files_of(pack).items():
+        if path.startswith("sentinel/yaml/"):
+            Draft202012Validator(COMMUNITY).validate(yaml.safe_load(content))
+
+
+def test_the_period_covers_windows_settling_and_the_part_of_an_hour_before_the_run() -> None:
+    (found,) = windows_of(correlation_of(EngineKind.KQL), every_hours=6)
+    # Six hours, one that a window spans, one in which events settle, and what is left of the hour of the run.
+    assert (found["queryFrequency"], found["queryPeriod"]) == ("PT6H", "PT9H")
+    assert "TimeGenerated >= ago(9h)" in found["query"]
+    assert "ingestion_time()" not in found["query"]
+    assert f"| where t >= bin(now(), 1h) - {7 * 3600}s" in found["query"].splitlines()
+    assert "| where t < bin(now(), 1h) - 3600s" in found["query"].splitlines()
+
+
+def test_accounts_and_addresses_of_the_group_are_the_entities_and_nothing_else_is() -> None:
+    account, address, other = FIELDS[EngineKind.KQL]
+    (found,) = windows_of(correlation_of(EngineKind.KQL, by=(other, address, account)))
+    assert found["entityMappings"] == [
+        {"entityType": "Account", "fieldMappings": [{"identifier": "FullName", "columnName": account}]},
+        {"entityType": "IP", "fieldMappings": [{"identifier": "Address", "columnName": address}]},
+    ]
+    assert list(found["customDetails"].values()) == [other, address, account, "window_start", "window_end", "figure", "event_id"]
+    (without,) = windows_of(correlation_of(EngineKind.KQL, by=(other,)))
+    assert "entityMappings" not in without
+
+
+@pytest.mark.parametrize(("days", "every", "hours", "hint"), [(30, 1, 723, ""), (13, 24, 338, " Give a smaller --every.")])
+def test_a_baseline_that_looks_back_further_than_a_rule_may_is_refused_by_name(days: int, every: int, hours: int, hint: str) -> None:
+    far = correlation_of(EngineKind.KQL, CorrelationType.FIRST_SEEN, lookback_us=days * 24 * HOUR_US)
+    (refused,) = pack_of((), EngineKind.KQL, correlations=[far], every_hours=every).refused
+    own = f"{days * 24} of them for what a window holds and is compared with"
+    assert (refused.name, refused.reason) == ("many", f"it would look back {hours} hours, {own}; Sentinel allows 336 (14 days).{hint}")
+
+
+def test_a_baseline_within_fourteen_days_is_taken() -> None:
+    near = correlation_of(EngineKind.KQL, CorrelationType.FIRST_SEEN, lookback_us=13 * 24 * HOUR_US)
+    (found,) = windows_of(near, every_hours=21)
+    assert found["queryPeriod"] == "PT335H"
+
+
+def test_a_correlation_over_the_limit_of_a_query_is_refused_with_the_numbers() -> None:
+    rule = rule_of(EngineKind.KQL, texts=[f"{number:x<40}" for number in range(400)])
+    (refused,) = pack_of((), EngineKind.KQL, correlations=[correlation_of(EngineKind.KQL)], sources={rule.id: rule}).refused
+    assert "characters; Sentinel allows 10,000." in refused.reason
+
+
+def test_a_percentile_is_refused_by_name() -> None:
+    middle = correlation_of(EngineKind.KQL, CorrelationType.VALUE_MEDIAN)
+    (refused,) = pack_of((), EngineKind.KQL, correlations=[middle]).refused
+    assert refused.reason == "value_median in kql is not supported: percentiles there are approximations."

@@ -11,9 +11,22 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from aibr_hunt.hunt import deploy_athena, deploy_bigquery
+from aibr_hunt.model.correlation import CorrelationType
 from aibr_hunt.model.layout import ColumnPath, EngineKind
 from aibr_hunt.model.rule import Rule
-from tests.unit.deploy_samples import HOSTILE_TEXTS, HOSTILE_TITLE, documents, files_of, pack_of, rule_of, shipped
+from tests.unit.deploy_samples import (
+    HOSTILE_TEXTS,
+    HOSTILE_TITLE,
+    HOUR_US,
+    correlation_of,
+    documents,
+    files_of,
+    pack_of,
+    rule_of,
+    shipped,
+    shipped_correlations,
+    shipped_sources,
+)
 
 TRANSFER = {
     "type": "object",
@@ -172,6 +185,48 @@ def test_a_query_over_the_limit_of_bigquery_is_refused(monkeypatch: pytest.Monke
     assert "BigQuery allows 100" in refused.reason
 
 
+def test_a_scheduled_correlation_hangs_on_the_run_alone_and_reads_back_as_far_as_its_windows_need() -> None:
+    rule = rule_of(EngineKind.BIGQUERY, texts=["CURRENT_TIMESTAMP()", "@run_time"])
+    pack = pack_of((), EngineKind.BIGQUERY, correlations=[correlation_of(EngineKind.BIGQUERY)], sources={rule.id: rule}, every_hours=6)
+    (transfer,) = documents(pack, "bigquery/scheduled/").values()
+    Draft202012Validator(TRANSFER).validate(transfer)
+    query = transfer["params"]["query"]
+    assert "CURRENT_TIMESTAMP()" not in query
+    assert "'current_timestamp()'" in query
+    settle = pack.prepared[0].layout.settle_s * 1_000_000
+    hours = 6 + 1 + -(-(HOUR_US + settle) // HOUR_US)
+    lines = query.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.endswith(f"timestamp >= TIMESTAMP_SUB(@run_time, INTERVAL {hours} HOUR)"))
+    assert lines[at + 1] == "    AND timestamp < @run_time"
+    hour = f"DIV(UNIX_MICROS(@run_time), {HOUR_US}) * {HOUR_US}"
+    assert lines[-3:-1] == [f"WHERE t >= {hour} - {6 * HOUR_US + settle}", f"  AND t < {hour} - {settle}"]
+
+
+def test_a_correlation_on_a_sharded_table_is_bounded_by_the_day_of_the_run() -> None:
+    pack = pack_of((), EngineKind.BIGQUERY, correlations=[correlation_of(EngineKind.BIGQUERY)], layout="export_sharded")
+    (transfer,) = documents(pack, "bigquery/scheduled/").values()
+    assert "DATE_SUB(DATE(@run_time)" in transfer["params"]["query"]
+    assert "CURRENT_DATE()" not in transfer["params"]["query"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        (CorrelationType.EVENT_COUNT, '["protoPayload_authenticationInfo_principalEmail", "window_end"]'),
+        (CorrelationType.FIRST_SEEN, '["protoPayload_authenticationInfo_principalEmail", "window_end", "event_id"]'),
+    ],
+)
+def test_dataform_merges_windows_by_what_tells_them_apart_and_gets_no_comment(kind: CorrelationType, key: str) -> None:
+    hostile = correlation_of(EngineKind.BIGQUERY, kind, title=HOSTILE_TITLE)
+    text = files_of(pack_of((), EngineKind.BIGQUERY, correlations=[hostile]))["dataform/definitions/many.sqlx"].decode()
+    config, _, body = text.partition("\n}\n\n")
+    assert f"  uniqueKey: {key}," in config
+    assert body.startswith("WITH\nscanned AS (")
+    assert not any(line.lstrip().startswith("--") for line in body.splitlines())
+    assert "QUALIFY" not in body
+    assert "process.exit" not in body
+
+
 # --- Athena ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -228,3 +283,22 @@ def test_cloudtrail_lake_has_no_saved_queries() -> None:
 def test_the_database_is_what_stands_before_the_tables_name(table: str, database: str) -> None:
     found: dict[str, Any] = documents(pack_of([rule_of(EngineKind.ATHENA)], EngineKind.ATHENA, table=table), "athena/named/")
     assert [each["Database"] for each in found.values()] == [database]
+
+
+def test_every_correlation_is_a_saved_query_of_the_documented_shape() -> None:
+    pack = pack_of((), EngineKind.ATHENA, correlations=shipped_correlations(), sources=shipped_sources())
+    named = documents(pack, "athena/named/")
+    assert named
+    for each in named.values():
+        Draft202012Validator(named_schema()).validate(each)
+        assert f"/ {HOUR_US} * {HOUR_US} - " in each["QueryString"].splitlines()[-2]
+    (stack,) = documents(pack, "athena/cloudformation/").values()
+    Draft202012Validator(STACK).validate(stack)
+
+
+def test_a_correlations_title_too_holds_no_reference_that_cloudformation_resolves() -> None:
+    told = "{{resolve:secretsmanager:x}}"
+    pack = pack_of((), EngineKind.ATHENA, correlations=[correlation_of(EngineKind.ATHENA, title=told, description=told)])
+    stacks = [content for path, content in files_of(pack).items() if path.startswith("athena/")]
+    assert stacks
+    assert all(b"{{resolve:" not in content for content in stacks)
