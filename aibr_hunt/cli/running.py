@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aibr_hunt.cli.gaps import unseen_lines
 from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
 from aibr_hunt.cli.output import Exit, complain, counted, gravest, progress_wanted, say, say_json, say_table
 from aibr_hunt.cli.parts import actor_of, lake_of, now, opened_ledger, tell_refused, window_of, window_text
@@ -26,7 +27,7 @@ from aibr_hunt.ledger import Ledger
 from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.event import ByteClass
 from aibr_hunt.model.hunt import Hunt
-from aibr_hunt.model.lead import CoverageState, Lead
+from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.mapping import Mapping
 
 # Leads printed after a run; the ledger, --out and the report hold all of them.
@@ -244,8 +245,7 @@ def tell_gaps(outcome: Outcome) -> None:
         more = len(account.refusals) - 3 + account.refusals_left_out
         lines += [f"{account.path}: {more:,} more refusals"] if more > 0 else []
         lines += [f"{account.path}: {note.removeprefix('!').strip()}" for note in account.notes if note.startswith("!")]
-    unseen = {(row.source, row.cause) for row in record.coverage if row.state is not CoverageState.SETTLED}
-    lines += [f"{source}: {cause}" for source, cause in sorted(unseen)]
+    lines += unseen_lines(record)
     if lines:
         complain(f"Not seen ({len(lines)}):", level="warning")
         for line in lines[:SHOWN_GAPS]:

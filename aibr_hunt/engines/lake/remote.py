@@ -34,7 +34,7 @@ CHUNK_BYTES: Final = 2 << 20
 _AT_ONCE: Final = 8
 CHANGED: Final = "changed after it was listed"
 GONE: Final = "gone after it was listed"
-_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _CODE: Final = re.compile(r"<Code>(\w{1,60})</Code>")
 _BAD_CREDENTIALS: Final = frozenset(
@@ -43,6 +43,8 @@ _BAD_CREDENTIALS: Final = frozenset(
         *("RequestTimeTooSkewed", "SignatureDoesNotMatch", "TokenRefreshRequired"),
     }
 )
+# Where the library looks last of all, on machines in a cloud: who is sent there has no other credentials.
+_LOOKING: Final = ("169.254.", "/latest/api/", "/latest/meta-data/", "metadata.google", "token request")
 _CREDENTIALS: Final = {
     "s3": "Set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION:"
     " `aws configure export-credentials --format env` prints those of a profile.",
@@ -381,11 +383,13 @@ def _meaning(error: Exception, url: str) -> Exception:
     scheme = url.partition("://")[0]
     if "must be specified" in first:
         return UsageError(f"{url} cannot be read: its storage account is not named.", hint=_CREDENTIALS[scheme])
-    if status == 401 or code in _BAD_CREDENTIALS or "169.254." in first or "token request" in first or "metadata.google" in first:
+    if status == 401 or code in _BAD_CREDENTIALS or any(sign in first for sign in _LOOKING):
         detail = f" ({said})" if code else ""
         return EngineError(f"{url} cannot be read: there are no valid credentials{detail}.", hint=_CREDENTIALS[scheme])
     if "redirect" in first:
         return EngineError(f"{url} cannot be read: the bucket is in another region.", hint="Name it in AWS_REGION.")
+    if "empty path segment" in first:
+        return EngineError(f"{url} cannot be read: a name below it has an empty part (`//`).", hint="Name prefixes that do not hold it.")
     if status == 404:
         return FileNotFoundError(said)
     if 400 <= status < 500 and status not in {408, 429}:
@@ -400,8 +404,6 @@ def _why(text: str, said: str) -> str:
         return f"the store answers {said}"
     if "TimedOut" in text:
         return "the store does not answer in time"
-    if "empty path segment" in text:
-        return "a name below it has an empty part (`//`), which obstore cannot read"
     return "no connection" if "error sending request" in text else ""
 
 
