@@ -5,7 +5,7 @@ Nothing here is real: the clouds, the people and the stories are made up, every 
 every record says `synthetic`. The same bytes come out on every machine, but for the packing of gzip files, which depends on
 the library that packs them: a file whose content is already there is left as it is.
 
-The leads of expected.json are written down where the events are planted. No rule and no matcher has a part in it.
+The leads and episodes of expected.json are written down where the events are planted. No rule and no matcher has a part in it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,33 @@ import sys
 import zlib
 from pathlib import Path
 
-from synthetic import aws_everyday, aws_files, aws_near, aws_stories, azure, azure_script, gcp, gcp_script
+from synthetic import (
+    aws_everyday,
+    aws_files,
+    aws_invocations,
+    aws_near,
+    aws_resale,
+    aws_scripts,
+    aws_stories,
+    azure,
+    azure_script,
+    gcp,
+    gcp_script,
+)
 from synthetic.aws import Trail
-from synthetic.planned import Files, Planned, Record, expected_leads
+from synthetic.packing import broken_off
+from synthetic.planned import Files, Planned, Record, expected_episodes, expected_leads
 
 AWS, GCP, AZURE = "aws", "gcp", "azure"
 # A file that somebody copied by hand before the rest was fetched: the same bytes a second time, and no lead in them.
 COPIED = "gcp/cloudaudit.googleapis.com/activity/2026/01/14/11-00-00_11-59-59_S0.json"
 COPY = "gcp/copied-by-hand/11-00-00_11-59-59_S0.json"
+# A file that was packed for its transfer, which broke off: nothing was planted there.
+BROKEN = "gcp/cloudaudit.googleapis.com/data_access/2026/01/09/14-00-00_14-59-59_S0.json"
 
 
 def aws_logs() -> tuple[Files, list[Planned]]:
-    """Return CloudTrail's files and the events behind them."""
+    """Return the files of CloudTrail and of Bedrock's invocation log, and the events behind them."""
     trail = Trail()
     aws_everyday.play_days(trail)
     aws_near.play_near_misses(trail)
@@ -34,8 +49,14 @@ def aws_logs() -> tuple[Files, list[Planned]]:
     aws_stories.play_model_theft(trail)
     aws_stories.play_stolen_key(trail)
     aws_stories.play_planned_work(trail)
+    aws_everyday.play_weekend_before(trail)
+    aws_scripts.play_scripts(trail)
+    aws_stories.play_first_look(trail)
+    aws_near.play_replacements(trail)
+    aws_resale.play_resale(trail)
     events = [event for event in trail.events if aws_files.is_recorded(event)]
-    return aws_files.files_of(events), events
+    logged = aws_invocations.logged_of(events)
+    return {**aws_files.files_of(events), **aws_invocations.files_of(logged)}, [*events, *logged]
 
 
 def gcp_logs() -> tuple[Files, list[Planned]]:
@@ -65,6 +86,7 @@ def build() -> tuple[Files, Record]:
         files |= {f"{cloud}/{path}": content for path, content in found.items()}
         events += planned
     files[COPY] = files[COPIED]
+    files[f"{BROKEN}.gz"] = broken_off(files.pop(BROKEN))
     [cut] = [path for path, content in files.items() if path.endswith(".gz") and not _is_whole(content)]
     expected: Record = {
         "about": "Synthetic. What was planted in demo/logs, written by demo/build.py where it was planted.",
@@ -73,6 +95,7 @@ def build() -> tuple[Files, Record]:
         "cut_off": cut,
         "copy": [COPIED, COPY],
         "leads": expected_leads(events),
+        "episodes": expected_episodes(events),
     }
     return files, expected
 

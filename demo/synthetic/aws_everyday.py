@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from synthetic.aws import (
@@ -27,7 +28,7 @@ from synthetic.aws import (
     service,
     session,
 )
-from synthetic.dice import Dice
+from synthetic.dice import START, Dice, at
 from synthetic.planned import Record
 
 EXECUTION: Final = session(ML, "service-role/AmazonSageMaker-ExecutionRole-synthetic", "SageMaker", "192.0.2.40")
@@ -286,3 +287,14 @@ def play_days(trail: Trail) -> None:
         for _ in range(count):
             moment = dice.office_time() if is_office else dice.any_time()
             trail.add(moment, (account, dice.weighted(regions)), dice.pick(actors), make(dice))
+
+
+def play_weekend_before(trail: Trail) -> None:
+    """Fill Friday to Sunday after New Year's Day, when only machines work. A baseline over two weeks needs to know these days."""
+    dice = Dice("aws weekend before")
+    where = (APPS, APPS_HOME)
+    trail.add(at("02 00:12:07"), where, WATCHERS[1], read("cloudtrail", "DescribeTrails"))
+    for _ in range(120):
+        moment = START - timedelta(days=1 + dice.below(3)) + timedelta(hours=1 + dice.below(23), seconds=dice.below(3600))
+        is_chat = dice.chance(60)
+        trail.add(moment, where, dice.pick(CHAT) if is_chat else WATCHERS[1], _chat(dice) if is_chat else _look(dice))

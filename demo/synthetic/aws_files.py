@@ -1,22 +1,19 @@
-"""CloudTrail's files: `Records` in gzip, by account, region and day of delivery; some events twice, one file cut off."""
+"""CloudTrail's files: `Records` in gzip, by account, region and day of delivery; some events twice."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from synthetic.aws import ML
 from synthetic.aws_stories import NARROWED, WIDENED
 from synthetic.dice import Dice
+from synthetic.packing import gzipped
 from synthetic.planned import Files, Planned, Record, deliveries_of, line_of
 
 ROOT: Final = "AWSLogs/{account}/CloudTrail/{region}/{day:%Y/%m/%d}"
-# Account, region, day and slot of the file that is cut off: nothing was planted there.
-CUT: Final = (ML, "eu-west-1", date(2026, 1, 9), 2)
 _HOURS: Final = {(ML, "eu-west-1"): 6, ("210987654321", "us-east-1"): 6}  # elsewhere one file holds half a day
-_KEPT_RECORDS: Final = 40
 
 Slot = tuple[tuple[str, ...], datetime]
 
@@ -52,23 +49,4 @@ def _file(slot: Slot, records: list[Record], dice: Dice) -> tuple[str, bytes]:
     name = f"{account}_CloudTrail_{region}_{delivered:%Y%m%dT%H%MZ}_{dice.text(16)}.json.gz"
     mixed = sorted(records, key=lambda record: (record["eventTime"][:15], dice.below(1 << 30)))  # in order by ten minutes, as delivered
     body = [line_of(record) for record in mixed]
-    packed = _cut(body) if (account, region, end.date(), end.hour // 6) == CUT else gzipped(b'{"Records":[' + b",".join(body) + b"]}")
-    return f"{folder}/{name}", packed
-
-
-def gzipped(content: bytes) -> bytes:
-    """Return the content in gzip, with neither name nor time in its head."""
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return squeezer.compress(content) + squeezer.flush()
-
-
-def _cut(body: list[bytes]) -> bytes:
-    """Return a file whose transfer broke off in the middle of a record.
-
-    A full flush stands just before the break, so that what can still be read is the same whatever library packs it.
-    """
-    readable = b'{"Records":[' + b",".join(body[:_KEPT_RECORDS]) + b"," + body[_KEPT_RECORDS][:300]
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    kept = squeezer.compress(readable) + squeezer.flush(zlib.Z_FULL_FLUSH)
-    rest = squeezer.compress(body[_KEPT_RECORDS][300:] + b"," + b",".join(body[_KEPT_RECORDS + 1 :]) + b"]}") + squeezer.flush()
-    return kept + rest[:6]
+    return f"{folder}/{name}", gzipped(b'{"Records":[' + b",".join(body) + b"]}")

@@ -43,7 +43,7 @@ from synthetic.aws_everyday import (
     run_model,
 )
 from synthetic.dice import DAYS, START, Dice
-from synthetic.planned import Record
+from synthetic.planned import Planned, Record
 
 AT_ML: Final = (ML, HOME)
 AT_APPS: Final = (APPS, APPS_HOME)
@@ -216,3 +216,14 @@ def play_near_misses(trail: Trail) -> None:
             trail.add(dice.office_time(), where, actor, call)
     night = START + timedelta(days=DAYS - 5, hours=3)
     trail.add(night, AT_ML, PIPELINE, transform("nightly-synthetic", f"s3://sagemaker-{HOME}-{ML}/scores"))
+
+
+def play_replacements(trail: Trail) -> None:
+    """Put another guardrail in the place of each that a release removes."""
+    removed = [event.time for event in trail.events if event.label["action"] == "DeleteGuardrail" and _by(event, DEPLOY)]
+    for moment in removed:
+        trail.add(moment - timedelta(minutes=4), AT_APPS, DEPLOY, guardrail("CreateGuardrail", STRONG))
+
+
+def _by(event: Planned, actor: Actor) -> bool:
+    return event.label["principal"] == actor.identity["arn"]

@@ -39,7 +39,7 @@ from synthetic.aws_near import (
     transform,
 )
 from synthetic.dice import Dice, at, later
-from synthetic.planned import Plant, Record
+from synthetic.planned import Episode, Plant, Record
 
 THEFT: Final = "sagemaker_model_theft"
 JACKING: Final = "stolen_key_llmjacking"
@@ -49,11 +49,15 @@ PLANNED_WORK: Final = "planned_work"
 NARROWED: Final = at("12 03:22:10")
 WIDENED: Final = at("12 08:14:55")
 CAUGHT: Final = at("16 07:31:12")
+# Between these two times the log of invocations is out, in one of two regions: of the other the thief did not think.
+SILENCED: Final = at("15 20:38:40")
+SPOKEN: Final = at("16 07:40:00")
 
 THIEF_ADDRESS: Final = "198.51.100.23"
 JACKER_ADDRESS: Final = "198.51.100.77"
 BUYER_ADDRESSES: Final = ("203.0.113.14", "203.0.113.88", "203.0.113.201")
 LARGE: Final = "example.large-model-v1:0"
+TRIED: Final = (LARGE, "example.large-model-v2:0", "example.code-model-v1:0", "example.vision-model-v1:0")
 # Whoever calls chooses this text; a page that shows it must not run it.
 HOSTILE_AGENT: Final = "<script>alert('synthetic')</script> python-requests/2.32.3"
 
@@ -61,9 +65,21 @@ KEY_HOLDER: Final = person(ML, "svc-notebooks", "AKIAIOSFODNN7EXAMPLE", THIEF_AD
 INTRUDER: Final = session(ML, "data-science", "svc", THIEF_ADDRESS, CLI)
 JACKED: Final = person(APPS, "ml-batch", "AKIAI44QH8DHBEXAMPLE", JACKER_ADDRESS, "python-requests/2.32.3")
 
+_BY_KEY: Final = (("userIdentity.accessKeyId", JACKED.identity["accessKeyId"]),)
+_BY_NAME: Final = (("userIdentity.arn", JACKED.identity["arn"]),)
+PROBED: Final = Episode(correlation="aws_bedrock_many_models_probed", story=JACKING, group=_BY_NAME, figure="4")
+LISTED_AND_RUN: Final = Episode(correlation="aws_bedrock_models_listed_then_run", story=JACKING, group=_BY_KEY)
+SILENCED_AND_RUN: Final = Episode(correlation="aws_bedrock_logging_removed_and_models_run", story=JACKING, group=_BY_KEY)
+# Six of the twelve calls: two that open access, one that agrees, one that lists, two that run.
+SHARE: Final = Episode(correlation="aws_bedrock_llmjacking_share", story=JACKING, group=_BY_NAME, figure="0.5")
+UNGUARDED: Final = Episode(
+    correlation="aws_bedrock_guardrail_not_replaced", story=JACKING, group=(("recipientAccountId", APPS), ("awsRegion", "us-east-1"))
+)
+_SHARED_RUNS: Final = ("InvokeModel", "InvokeModelWithResponseStream")  # Converse is not among the twelve
 
-def _plant(story: str, *rules: str, deliveries: int = 1, **conflict: str) -> Plant:
-    return Plant(rules=rules, story=story, deliveries=deliveries, conflict=conflict)
+
+def _plant(story: str, *rules: str, deliveries: int = 1, episodes: tuple[Episode, ...] = ()) -> Plant:
+    return Plant(rules=rules, story=story, deliveries=deliveries, episodes=episodes)
 
 
 def play_ordinary_use(trail: Trail) -> None:
@@ -158,9 +174,10 @@ def play_stolen_key(trail: Trail) -> None:
         ("15 20:11:19", "CreateFoundationModelAgreement"),
         ("15 20:12:54", "PutFoundationModelEntitlement"),
     ):
-        trail.add(at(moment), AT_APPS, JACKED, model_access(name), _plant(JACKING, opened))
+        trail.add(at(moment), AT_APPS, JACKED, model_access(name), _plant(JACKING, opened, episodes=(SHARE,)))
     removed = invocation_logging("DeleteModelInvocationLoggingConfiguration")
-    trail.add(at("15 20:38:40"), AT_APPS, JACKED, removed, _plant(JACKING, "aws_bedrock_invocation_logging_removed", deliveries=2))
+    out = _plant(JACKING, "aws_bedrock_invocation_logging_removed", deliveries=2, episodes=(SILENCED_AND_RUN,))
+    trail.add(SILENCED, AT_APPS, JACKED, removed, out)
     _take_filters_away(trail)
     trail.add(at("15 22:05:51"), IAM_APPS, JACKED, access_key("reporting"), _plant(JACKING, "aws_iam_access_key_created_for_other_user"))
     _sell_on(trail)
@@ -168,7 +185,7 @@ def play_stolen_key(trail: Trail) -> None:
     off = Call(service="iam", name="UpdateAccessKey", request={"userName": "ml-batch", "status": "Inactive"})
     trail.add(CAUGHT, IAM_APPS, RESPONDER, off, quiet)
     back = invocation_logging("PutModelInvocationLoggingConfiguration", textDataDeliveryEnabled=True)
-    trail.add(at("16 07:40:00"), AT_APPS, DEPLOY, back, quiet)
+    trail.add(SPOKEN, AT_APPS, DEPLOY, back, quiet)
 
 
 def _try_the_key(trail: Trail) -> None:
@@ -183,12 +200,21 @@ def _try_the_key(trail: Trail) -> None:
     regions = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1")
     for number in range(8):
         tried = replace(
-            run_model(("InvokeModel", "Converse")[number % 2], LARGE), error=errors[number % 4], message="Not for this account."
+            run_model(("InvokeModel", "Converse")[number % 2], TRIED[number % 4]), error=errors[number % 4], message="Not for this account."
         )
-        plant = _plant(JACKING, "aws_bedrock_model_probe", deliveries=2 if number == 5 else 1)
+        plant = _plant(JACKING, "aws_bedrock_model_probe", deliveries=2 if number == 5 else 1, episodes=(PROBED,))
         trail.add(later(at("14 19:05:07"), 41 * number), (APPS, regions[number // 2]), JACKED, tried, plant)
     throttled = replace(run_model("InvokeModel", LARGE), error="ThrottlingException", message="Too many requests.")
     trail.add(at("14 19:11:30"), AT_APPS, JACKED, throttled, quiet)
+
+
+def play_first_look(trail: Trail) -> None:
+    """What does the stolen key open now? One look, and two calls that go through, before the log is put out."""
+    listed = Plant(story=JACKING, deliveries=1, episodes=(LISTED_AND_RUN, SHARE))
+    trail.add(at("15 20:21:10"), AT_APPS, JACKED, read("bedrock", "ListFoundationModels"), listed)
+    ran = _plant(JACKING, "aws_bedrock_invoked_with_long_term_key", episodes=(LISTED_AND_RUN, SILENCED_AND_RUN, SHARE))
+    for moment in ("15 20:24:40", "15 20:29:05"):
+        trail.add(at(moment), AT_APPS, JACKED, run_model("InvokeModel", LARGE), ran)
 
 
 def _take_filters_away(trail: Trail) -> None:
@@ -199,7 +225,11 @@ def _take_filters_away(trail: Trail) -> None:
     emptied = ("aws_bedrock_guardrail_weakened", "aws_bedrock_guardrail_policy_left_out")
     trail.add(at("15 20:58:40"), AT_APPS, JACKED, bare, _plant(JACKING, *emptied))
     trail.add(
-        at("15 23:41:30"), AT_APPS, JACKED, guardrail("DeleteGuardrail"), _plant(JACKING, "aws_bedrock_guardrail_deleted", deliveries=2)
+        at("15 23:41:30"),
+        AT_APPS,
+        JACKED,
+        guardrail("DeleteGuardrail"),
+        _plant(JACKING, "aws_bedrock_guardrail_deleted", deliveries=2, episodes=(UNGUARDED,)),
     )
 
 
@@ -214,7 +244,9 @@ def _sell_on(trail: Trail) -> None:
         buyer = replace(JACKED, address=dice.pick((JACKER_ADDRESS, *BUYER_ADDRESSES)), agent=agent)
         name = dice.pick(("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"))
         where = (APPS, dice.weighted(((3, "us-east-1"), (1, "us-west-2"))))
-        trail.add(moment, where, buyer, run_model(name, LARGE), _plant(JACKING, rule, deliveries=2 if number % 9 == 8 else 1))
+        episodes = (*((SHARE,) if name in _SHARED_RUNS else ()), *((SILENCED_AND_RUN,) if moment <= later(SILENCED, 3600) else ()))
+        plant = _plant(JACKING, rule, deliveries=2 if number % 9 == 8 else 1, episodes=episodes)
+        trail.add(moment, where, buyer, run_model(name, LARGE), plant)
     made = Call(
         service="iam",
         name="CreateServiceSpecificCredential",

@@ -205,6 +205,21 @@ _NAMES: Final = (
 )
 
 
+def _sandbox_secrets(dice: Dice) -> list[Row]:
+    """Return reads of keys in the sandbox: one that was planted, and near misses."""
+    secrets, workspace = "Lists datastore secrets in Machine Learning Services Workspace(s)", f"{ML}workspaces/sandbox"
+    moment = at("13 18:24:37")
+    planted = _plant("azure_ai_keys_read_in_portal_csv")
+    return [
+        Row(time=dice.office_time(), operation=secrets, status="Failed", caller=PEOPLE[1].name, resource=workspace),
+        Row(
+            time=dice.office_time(), operation="List Keys", status="Succeeded", caller=ADMIN.name, resource="Microsoft.Cache/redis/sandbox"
+        ),
+        Row(time=moment, operation=secrets, status="Started", caller=INSIDER.name, resource=workspace),
+        Row(time=later(moment, 1), operation=secrets, status="Succeeded", caller=INSIDER.name, resource=workspace, plant=planted),
+    ]
+
+
 def sandbox_rows() -> list[Row]:
     """Return what the portal shows of the sandbox subscription, which exports nothing: names and times, and no more."""
     dice = Dice("azure portal")
@@ -228,5 +243,6 @@ def sandbox_rows() -> list[Row]:
     rows += [Row(time=dice.office_time(), operation=listing, status="Failed", caller=PEOPLE[0].name, resource=store) for _ in range(2)]
     moment = at("13 18:31:09")
     rows += [Row(time=moment, operation=listing, status="Started", caller=INSIDER.name, resource=store)]
+    rows += _sandbox_secrets(dice)
     planted = _plant("azure_storage_account_keys_read")
     return [*rows, Row(time=later(moment, 1), operation=listing, status="Succeeded", caller=INSIDER.name, resource=store, plant=planted)]

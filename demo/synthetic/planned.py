@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,32 @@ Record = dict[str, Any]
 Files = dict[str, bytes]
 
 _ODD: int = 0x5DEECE66D
+# Members that expected.json names one by one; of a longer episode their digest has to do.
+_NAMED_MEMBERS: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """What several events come to together: a correlation is to find just those that are planted with it.
+
+    Attributes:
+        correlation: Its name.
+        group: Field and value in which its events agree.
+        figure: What the correlation measures, where it measures something.
+    """
+
+    correlation: str
+    story: str
+    group: tuple[tuple[str, str], ...]
+    figure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """What the log of invocations has of a call: tokens in and out, and the episodes to which that record belongs."""
+
+    tokens: tuple[int, int]
+    episodes: tuple[Episode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +50,16 @@ class Plant:
         story: To which story it belongs.
         deliveries: How often the cloud delivers it; 0 leaves that to chance.
         conflict: Members that differ in the last delivery, by dotted name.
+        episodes: Those to which it belongs.
+        logged: What the log of invocations has of it; None leaves that to chance.
     """
 
     rules: tuple[str, ...] = ()
     story: str = "everyday"
     deliveries: int = 0
     conflict: Mapping[str, str] = field(default_factory=dict)
+    episodes: tuple[Episode, ...] = ()
+    logged: Logged | None = None
 
 
 EVERYDAY = Plant()
@@ -127,3 +158,32 @@ def expected_leads(events: Iterable[Planned]) -> list[Record]:
         for event in sorted(events, key=lambda each: (each.time, each.identity))
         for rule in event.plant.rules
     ]
+
+
+def expected_episodes(events: Iterable[Planned]) -> list[Record]:
+    """Return the episodes that must come out, sorted by time, each with the identities of its events."""
+    found: dict[Episode, list[Planned]] = {}
+    for event in sorted(events, key=lambda each: (each.time, each.identity)):
+        for episode in event.plant.episodes:
+            found.setdefault(episode, []).append(event)
+    return [_expected_episode(episode, members) for episode, members in sorted(found.items(), key=lambda pair: pair[1][0].time)]
+
+
+def _expected_episode(episode: Episode, members: list[Planned]) -> Record:
+    keys = sorted("|".join((member.source, *member.identity)) for member in members)
+    told: Record = {
+        "correlation": episode.correlation,
+        "story": episode.story,
+        "group": dict(episode.group),
+        "first": members[0].label["time"],
+        "last": members[-1].label["time"],
+        "figure": episode.figure,
+        "members_count": len(keys),
+        "members_digest": members_digest(keys),
+    }
+    return told | ({"members": keys} if len(keys) <= _NAMED_MEMBERS else {})
+
+
+def members_digest(keys: Iterable[str]) -> str:
+    """Return the SHA-256 of identities, sorted, one a line."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()

@@ -106,9 +106,18 @@ class TestSweep:
 
     def test_the_built_in_sweeps_can_be_named_as_they_are_listed(self, aibr: Aibr, logs: Path) -> None:
         assert {"nightly_aws", "nightly_gcp", "nightly_azure"} <= {line.split()[0] for line in aibr("sweep", "list").out.splitlines()}
-        assert aibr("sweep", "run", "nightly_aws", "--logs", logs).code == 1
+        assert aibr("sweep", "run", "nightly_aws", "--logs", logs).code == 4
         for name in ("nightly_aws", "shipped:nightly_aws", "shipped:sweeps/nightly_aws"):
-            assert aibr("sweep", "status", name).code == 0, name
+            rows = aibr("sweep", "status", name, "--json").rows
+            assert "settled" in [row["state"] for row in rows if row["rule"] == "aws_bedrock_guardrail_deleted"], name
+
+    def test_a_night_s_files_do_not_cover_the_lookback_of_a_baseline_and_the_sweep_says_so(self, aibr: Aibr, logs: Path) -> None:
+        said = aibr("sweep", "run", "nightly_aws", "--logs", logs)
+        assert said.code == 4
+        told = [line for line in said.err.splitlines() if "aws_bedrock_key_from_new_address" in line]
+        assert len(told) == 1
+        assert "aws_cloudtrail: " in told[0]
+        assert "(lookback 30d)" in told[0]
 
 
 class TestDemo:

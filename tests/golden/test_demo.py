@@ -1,6 +1,6 @@
 """The demo's logs are what their generator writes, and a run over them finds what was planted and nothing else.
 
-demo/expected.json was written where the events were planted; no rule and no matcher had a part in it.
+demo/expected.json was written where the events were planted; no rule, no correlation and no matcher had a part in it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ import shutil
 import subprocess
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aibr_hunt.content.library import Library
+from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.program import Options
 from aibr_hunt.hunt.run import Outcome, Request, run_files
 from aibr_hunt.ledger import Ledger
+from aibr_hunt.model.episode import EPISODES
 from aibr_hunt.model.event import ByteClass
-from aibr_hunt.model.lead import Lead
+from aibr_hunt.model.lead import CoverageState, Lead
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 LOGS = DEMO / "logs"
@@ -36,13 +38,21 @@ STORIES = {
     "stolen_key_llmjacking",
     "azure_training_data_tampering",
     "vertex_stolen_service_account",
+    "notebook_miner",
     "planned_work",
+}
+# Correlations that have nothing planted, because they cannot be judged over these logs, and why.
+UNJUDGED = {
+    "aws_bedrock_key_from_new_address": "its lookback of 30 days is longer than the 17 days that the logs of AWS span",
+    "aws_bedrock_rare_region": "its lookback of 30 days is longer than the 17 days that the logs of AWS span",
 }
 RESERVED_NETS = [ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 RESERVED_ACCOUNTS = {"123456789012", "210987654321", "444455556666"}
 
 # Rule, identity (empty where the cloud gives none), time, action, principal, deliveries, whether they contradict each other.
 Row = tuple[str, str, datetime, str, str, int, bool]
+# Correlation, group under fold, first and last time, figure (empty where none is told), number and digest of the members' identities.
+EpisodeRow = tuple[str, tuple[tuple[str, str], ...], datetime, datetime, str, int, str]
 
 
 def build_into(folder: Path) -> None:
@@ -87,6 +97,40 @@ def found_in(leads: list[Lead]) -> list[Row]:
     return sorted(map(row, leads))
 
 
+def single(leads: list[Lead]) -> list[Lead]:
+    """Return the leads that are one event each."""
+    return [lead for lead in leads if lead.source != EPISODES]
+
+
+def planted_episodes(expected: dict[str, Any]) -> list[EpisodeRow]:
+    def row(told: dict[str, Any]) -> EpisodeRow:
+        span = (moment_of(told["first"]), moment_of(told["last"]))
+        assert told.get("members") is None or digest_of(told["members"]) == told["members_digest"]
+        return (told["correlation"], group_of(told["group"]), *span, told["figure"], told["members_count"], told["members_digest"])
+
+    return sorted(map(row, expected["episodes"]))
+
+
+def episodes_in(leads: list[Lead]) -> list[EpisodeRow]:
+    def row(lead: Lead) -> EpisodeRow:
+        told: Any = lead.event_value
+        span = (moment_of(told["first"]), moment_of(told["last"]))
+        assert told["correlation"]["name"] == lead.rule_name
+        assert (len(lead.sightings), told["provisional"], lead.time) == (1, False, span[0])
+        keys = [member["event"] for member in told["members"]]
+        return (lead.rule_name, group_of(told["group"]), *span, told.get("figure", ""), told["members_count"], digest_of(keys))
+
+    return sorted(row(lead) for lead in leads if lead.source == EPISODES)
+
+
+def group_of(told: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value.casefold()) for name, value in told.items()))
+
+
+def digest_of(keys: list[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
 def moment_of(text: str) -> datetime:
     """Return a time of a log at the precision that is kept, one microsecond."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1Z", text))
@@ -94,11 +138,13 @@ def moment_of(text: str) -> datetime:
 
 def run_demo(ledger: Ledger, *, asked: str = "the demo", use_sieve: bool = True, is_strict: bool = False) -> Outcome:
     library = Library()
-    corpus = library.load_rules(["shipped:"])
-    assert corpus.refused == ()
+    corpus = shipped_corpus(library)
     request = Request(
         rules=corpus.rules,
-        mapping_of={rule.id: library.mapping_for(rule.logsource) for rule in corpus.rules},
+        operands=corpus.operands,
+        correlations=corpus.correlations,
+        silent=corpus.silent,
+        mapping_of={rule.id: library.mapping_for(rule.logsource) for rule in corpus.matched},
         mappings=library.mappings,
         paths=(LOGS,),
         scope=Scope(now=NOW),
@@ -108,6 +154,12 @@ def run_demo(ledger: Ledger, *, asked: str = "the demo", use_sieve: bool = True,
         host="example.com",
     )
     return run_files(request, ledger, clock=lambda: NOW, tell=lambda _: None)
+
+
+def shipped_corpus(library: Library) -> Corpus:
+    corpus = library.load_rules(["shipped:"])
+    assert corpus.refused == ()
+    return corpus
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +219,16 @@ def test_every_address_and_account_in_the_logs_is_a_reserved_one() -> None:
 
 
 def test_every_shipped_rule_has_a_planted_lead_and_every_story_is_told(expected: dict[str, Any]) -> None:
-    shipped = {rule.name for rule in Library().load_rules(["shipped:"]).rules}
-    assert {lead["rule"] for lead in expected["leads"]} == shipped
+    assert {lead["rule"] for lead in expected["leads"]} == {rule.name for rule in shipped_corpus(Library()).rules}
     assert {lead["story"] for lead in expected["leads"]} == STORIES
+
+
+def test_every_shipped_correlation_has_a_planted_episode_but_those_whose_lookback_the_logs_do_not_span(expected: dict[str, Any]) -> None:
+    corpus = shipped_corpus(Library())
+    telling = {each.name: each for each in corpus.correlations if each.id not in corpus.silent}
+    assert {told["correlation"] for told in expected["episodes"]} == telling.keys() - UNJUDGED.keys()
+    assert all(telling[name].lookback_us == timedelta(days=30) // timedelta(microseconds=1) for name in UNJUDGED)
+    assert {told["story"] for told in expected["episodes"]} <= STORIES
 
 
 def test_the_logs_hold_repeated_events_a_contradiction_and_a_file_that_is_cut_off(expected: dict[str, Any]) -> None:
@@ -184,34 +243,57 @@ def test_the_logs_hold_repeated_events_a_contradiction_and_a_file_that_is_cut_of
 
 
 def test_the_leads_are_exactly_those_that_were_planted(leads: list[Lead], expected: dict[str, Any]) -> None:
-    assert found_in(leads) == planted(expected)
+    assert found_in(single(leads)) == planted(expected)
 
 
-def test_every_byte_of_every_file_has_its_account(outcome: Outcome, expected: dict[str, Any]) -> None:
+def test_the_episodes_are_exactly_those_that_were_planted(leads: list[Lead], expected: dict[str, Any]) -> None:
+    assert episodes_in(leads) == planted_episodes(expected)
+
+
+def test_every_byte_of_every_file_has_its_account(outcome: Outcome) -> None:
     accounts = outcome.record.accounts
     assert {account.path for account in accounts} == {path.as_posix() for path in LOGS.rglob("*") if path.is_file()}
     assert [account.path for account in accounts if not account.is_balanced] == []
     readable = {path.as_posix(): len(content_of(path)) for path in LOGS.rglob("*") if path.is_file()}
     assert {account.path: account.content_size for account in accounts} == readable
     assert {account.path: account.stored_size for account in accounts} == {path: Path(path).stat().st_size for path in readable}
-    matched = sum(account.record_counts[ByteClass.MATCHED] for account in accounts)
-    # An event that two rules find is one record.
-    found = {(lead["source"], *(lead["identity"] or ()), lead["time"], lead["action"]): lead["deliveries"] for lead in expected["leads"]}
-    assert matched == sum(found.values()) < sum(lead["deliveries"] for lead in expected["leads"])
 
 
 def test_every_file_is_read_as_the_log_that_it_is(outcome: Outcome) -> None:
     sources = {(Path(account.path).relative_to(LOGS).parts[0], account.source) for account in outcome.record.accounts}
-    assert sources == {("aws", "aws_cloudtrail"), ("gcp", "gcp_audit"), ("azure", "azure_activitylogs")}
+    assert sources == {
+        ("aws", "aws_cloudtrail"),
+        ("aws", "aws_bedrock_invocation"),
+        ("gcp", "gcp_audit"),
+        ("azure", "azure_activitylogs"),
+    }
     forms = {account.format for account in outcome.record.accounts if account.path.endswith(".csv")}
     assert forms == {"csv"}
 
 
-def test_the_file_that_is_cut_off_is_the_only_gap_and_is_named(outcome: Outcome, expected: dict[str, Any]) -> None:
+def test_each_rule_met_all_its_deliveries_and_each_correlation_its_episodes(outcome: Outcome, expected: dict[str, Any]) -> None:
+    names = {rule.id: rule.name for rule in outcome.record.rules}
+    counts = Counter[str](told["correlation"] for told in expected["episodes"])
+    for lead in expected["leads"]:
+        counts[lead["rule"]] += lead["deliveries"]
+    assert {names[rule_id]: count for rule_id, count in outcome.hits_by_rule.items() if count} == dict(counts)
+
+
+def test_the_file_that_is_cut_off_is_the_only_one_and_only_its_source_is_in_doubt(outcome: Outcome, expected: dict[str, Any]) -> None:
     assert [account.path for account in outcome.record.accounts if not account.is_complete] == [(LOGS / expected["cut_off"]).as_posix()]
     assert not outcome.is_complete
-    unsettled = {row.source for row in outcome.record.coverage if row.state.value != "settled"}
-    assert unsettled == {"aws_cloudtrail"}
+    correlations = {each.id for each in shipped_corpus(Library()).correlations}
+    unsettled = {
+        row.source for row in outcome.record.coverage if row.state is not CoverageState.SETTLED and row.rule_id not in correlations
+    }
+    assert unsettled == {"gcp_audit"}
+
+
+def test_only_correlations_whose_lookback_the_logs_do_not_span_were_judged_nowhere(outcome: Outcome) -> None:
+    names = {each.id: each.name for each in shipped_corpus(Library()).correlations}
+    states = [(names[row.rule_id], row.state) for row in outcome.record.coverage if row.rule_id in names]
+    judged = {name for name, state in states if state is CoverageState.SETTLED}
+    assert {name for name, _ in states} - judged == UNJUDGED.keys()
 
 
 def test_the_copy_of_a_file_is_known_as_a_copy(outcome: Outcome, expected: dict[str, Any]) -> None:
@@ -229,7 +311,8 @@ def test_the_record_of_the_run_verifies(ledger: Ledger, outcome: Outcome) -> Non
 def test_other_ways_of_reading_find_the_same_leads(way: dict[str, Any], leads: list[Lead], outcome: Outcome, tmp_path: Path) -> None:
     with Ledger.open(tmp_path, clock=lambda: NOW, create=True, tell=print) as other:
         again = run_demo(other, **way)
-        assert found_in(other.leads()) == found_in(leads)
+        assert found_in(single(other.leads())) == found_in(single(leads))
+        assert episodes_in(other.leads()) == episodes_in(leads)
     assert {account.path: account.content_size for account in again.record.accounts} == {
         account.path: account.content_size for account in outcome.record.accounts
     }
@@ -242,9 +325,11 @@ def test_a_second_run_adds_no_lead(expected: dict[str, Any], tmp_path: Path) -> 
         first = run_demo(twice)
         second = run_demo(twice, asked="the demo again")
         assert (first.recorded.is_new, second.recorded.is_new) == (True, True)
-        assert (first.recorded.leads_new, second.recorded.leads_new) == (len(expected["leads"]), 0)
-        assert (second.recorded.leads, second.recorded.sightings_new) == (len(expected["leads"]), 0)
-        assert found_in(twice.leads()) == planted(expected)
+        both = len(expected["leads"]) + len(expected["episodes"])
+        assert (first.recorded.leads_new, second.recorded.leads_new) == (both, 0)
+        assert (second.recorded.leads, second.recorded.sightings_new) == (both, 0)
+        assert found_in(single(twice.leads())) == planted(expected)
+        assert episodes_in(twice.leads()) == planted_episodes(expected)
 
 
 def test_the_command_line_says_the_same(expected: dict[str, Any], tmp_path: Path) -> None:
@@ -252,12 +337,24 @@ def test_the_command_line_says_the_same(expected: dict[str, Any], tmp_path: Path
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert shown.returncode == 4, shown.stderr
     *rows, last = map(json.loads, shown.stdout.splitlines())
-    assert sorted(row["rule"] for row in rows) == sorted(lead["rule"] for lead in expected["leads"])
+    told = [*(lead["rule"] for lead in expected["leads"]), *(episode["correlation"] for episode in expected["episodes"])]
+    assert sorted(row["rule"] for row in rows) == sorted(told)
     assert (last["outcome"], last["leads"], last["new_leads"]) == ("incomplete", len(rows), len(rows))
 
 
 def test_the_command_line_names_the_file_that_is_cut_off(expected: dict[str, Any], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "aibr_hunt", "--home", str(tmp_path), "run", "shipped:aws/iam", "--logs", str(LOGS / "aws")]
+    command = [sys.executable, "-m", "aibr_hunt", "--home", str(tmp_path), "run", "shipped:gcp/iam", "--logs", str(LOGS / "gcp")]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
     assert shown.returncode == 4, shown.stderr
     assert Path(expected["cut_off"]).name in shown.stderr
+
+
+def test_the_command_line_says_in_few_lines_which_correlations_were_not_judged_and_when(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aibr_hunt", "--home", str(tmp_path), "run", "shipped:aws/bedrock", "--logs", str(LOGS / "aws")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 4, shown.stderr
+    told = [line.strip() for line in shown.stderr.splitlines() if "not all that it rests on is covered" in line]
+    assert len(told) == 6
+    never = [line for line in told if line.startswith(f"aws_cloudtrail: {', '.join(sorted(UNJUDGED))}: ")]
+    spike = [line for line in told if line.startswith("aws_cloudtrail before 2026-01-16T01:00:00Z and from 2026-01-18T23:00:00Z on: ")]
+    assert (len(never), ["aws_bedrock_model_runs_spike: " in line for line in spike]) == (1, [True])
