@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +28,9 @@ from aibr_hunt.cli.parts import (
     window_text,
 )
 from aibr_hunt.cli.settings import Settings
-from aibr_hunt.content.library import Library
+from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.errors import Unsupported
+from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.rule import Rule
 
 if TYPE_CHECKING:
@@ -125,8 +128,7 @@ def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> i
     tell_warnings(corpus)
     with opened_ledger(settings, create=False) as ledger:
         history = History.read(ledger)
-        for rule in corpus.rules:
-            source, standing = _standing(rule, sweep, library, history)
+        for rule, (source, standing) in _standings(corpus, sweep, library, history=history):
             stale_or_open += standing.state != "settled"
             last = "" if standing.last is None else moment_text(standing.last)
             windows = [window_text(window) for window in standing.windows]
@@ -139,6 +141,35 @@ def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> i
     if corpus.refused:
         return int(Exit.USER_MISTAKE)
     return int(Exit.INCOMPLETE if stale_or_open else Exit.NOTHING_FOUND)
+
+
+def _standings(
+    corpus: Corpus, sweep: Sweep, library: Library, *, history: History
+) -> Iterator[tuple[Rule | Correlation, tuple[str, Standing]]]:
+    """Yield each rule and correlation that makes leads of its own, with its source and how it stands there."""
+    from aibr_hunt.engines.program import AS_WRITTEN, meaning_digest
+    from aibr_hunt.hunt.asking import Asked
+    from aibr_hunt.hunt.schedule import Standing
+
+    rules = {rule.id: (rule, None if sweep.source == AS_WRITTEN else library.mapping_for(rule.logsource)) for rule in corpus.matched}
+    for rule in corpus.rules:
+        yield rule, _standing(rule, sweep, library, history)
+    digests: dict[str, str] = {}
+    for rule_id, (rule, mapping) in rules.items():
+        with suppress(Unsupported):
+            digests[rule_id] = meaning_digest(rule, mapping)
+    asked = Asked(correlations=corpus.correlations, silent=corpus.silent, rules=rules, digests=digests)
+    overdue_before = now() - 2 * duration_of(sweep.every)
+    for each in corpus.correlations:
+        if each.id in corpus.silent:
+            continue
+        source = asked.source_name(each)
+        try:
+            digest = asked.meanings()[each.id]
+        except (KeyError, Unsupported) as refusal:
+            yield each, (source, Standing(state=f"refused: {refusal}"))
+            continue
+        yield each, (source, history.standing(each.id, meaning_digest=digest, source=source, overdue_before=overdue_before))
 
 
 def _standing(rule: Rule, sweep: Sweep, library: Library, history: History) -> tuple[str, Standing]:

@@ -62,6 +62,10 @@ class Asked:
         rules = rules_of(correlation, by_id)
         return tuple(sorted({self.source_of(rule_id) for rule_id in rules}))
 
+    def source_name(self, correlation: Correlation) -> str:
+        """Return under which name coverage tells of a correlation: its Sources, joined."""
+        return " + ".join(self.sources_of(correlation, {each.id: each for each in self.correlations}))
+
     def row(self, correlation: Correlation, digest: str) -> RuleRow:
         """Return a correlation as a run freezes it."""
         by_id = {each.id: each for each in self.correlations}

@@ -150,30 +150,37 @@ class Correlating:
             yield Hit(event=event, rule_ids=(correlation.id,))
 
     def _judge(self, correlation: Correlation, earlier: Earlier, claims: Mapping[str, Sequence[Claim]]) -> Conclusion:
-        asked = us_of(self.window)
+        asked, reach = us_of(self.window), self._reach(correlation)
         covered = self._covered(correlation, claims)
-        judged = judged_spans(covered, self._reach(correlation), asked=asked)
-        rows = list(self._rows(correlation, covered))
-        windows = [window_of(span) for span in judged]
+        reached = self._open_sides(correlation, covered)
+        rows = list(self._rows(correlation, reached))
+        # Earlier episodes give way only where all around them was read: what lies beyond the files may be where they were seen.
+        windows = [window_of(span) for span in judged_spans(covered, reach, asked=asked)]
         timespan, digest = timedelta(microseconds=correlation.timespan_us), self.digests[correlation.id]
         conclusion = conclude(rows, judged=windows, earlier=earlier, which=(correlation.id, digest), timespan=timespan)
         self.found.rows += conclusion.rows
         self.found.links += conclusion.links
         self.found.episodes[correlation.id] += len(conclusion.stories)
-        self._cover(correlation, windows, [window_of(span) for span in rest_of(asked, judged)])
+        files = _within(asked, covered)
+        judged = common([judged_spans(reached, reach, asked=asked), [files]])
+        self._cover(correlation, [window_of(span) for span in judged], [window_of(span) for span in rest_of(files, judged)])
         self._keep_tallies(correlation, claims)
         return conclusion
 
     def _covered(self, correlation: Correlation, claims: Mapping[str, Sequence[Claim]]) -> tuple[Span, ...]:
         """Return where everything is known that the correlation rests on, remembered history included."""
         spans = list(common([settled_spans(claims[name]) for name in self.asked.sources_of(correlation, self.by_id)]))
-        if spans and rests_on_presence(correlation, self.by_id):
-            # What lies beyond the files of an unbounded run was not asked for: it could only add.
-            spans[0] = (-FAR_US if self.window.start is None else spans[0][0], spans[0][1])
-            spans[-1] = (spans[-1][0], FAR_US if self.window.end is None else spans[-1][1])
         if correlation.id in self._remembered:
             spans.append(self._history_span(correlation, self.scan_span[0]))
         return union(spans)
+
+    def _open_sides(self, correlation: Correlation, covered: Sequence[Span]) -> tuple[Span, ...]:
+        """Return the covered spans, open where presence decides and the run has no bound: what lies beyond the files could only add."""
+        spans = list(covered)
+        if spans and rests_on_presence(correlation, self.by_id):
+            spans[0] = (-FAR_US if self.window.start is None else spans[0][0], spans[0][1])
+            spans[-1] = (spans[-1][0], FAR_US if self.window.end is None else spans[-1][1])
+        return tuple(spans)
 
     def _reach(self, correlation: Correlation) -> Reach:
         has_inner = any(operand.is_correlation for operand in correlation.operands)
@@ -207,7 +214,7 @@ class Correlating:
 
     def _cover(self, correlation: Correlation, judged: Sequence[Window], rest: Sequence[Window]) -> None:
         """Note where the correlation was judged, and where not and why."""
-        source = " + ".join(self.asked.sources_of(correlation, self.by_id))
+        source = self.asked.source_name(correlation)
         names = {"meaning_digest": self.digests[correlation.id], "rule_id": correlation.id, "source": source}
         self.found.coverage += [
             CoverageRow(**names, window=window, state=CoverageState.SETTLED, cause="all that it rests on is covered") for window in judged
@@ -228,3 +235,11 @@ class Correlating:
                 tallies = self.correlator.tallies(correlation.id, start_us=start, end_us=end)
                 sheet = sheet_of(correlation.id, self.digests[correlation.id], window_of((start, end)), tallies=tallies)
                 self.found.sheets.append(sheet)
+
+
+def _within(asked: Span, covered: Sequence[Span]) -> Span:
+    """Return what was asked, its open sides closed by what is covered."""
+    if not covered:
+        return asked
+    start, end = asked
+    return (covered[0][0] if start == -FAR_US else start), (covered[-1][1] if end == FAR_US else end)

@@ -160,7 +160,7 @@ class _Settling:
                 known.add((each.run, each.row))
                 key = self._surviving(each.row.lead_key)
                 cluster.keys[key] = min(each.row.first, cluster.keys.get(key, each.row.first))
-                if each.row.meaning_digest == self.meaning and not self._is_replaced(each):
+                if each.row.meaning_digest == self.meaning and not self._is_replaced(each) and not _tells(cluster.rows[0], each.row):
                     cluster.rows.append(each.row)
                     cluster.first, cluster.last = min(cluster.first, each.row.first), max(cluster.last, each.row.last)
 
@@ -218,6 +218,12 @@ class _Settling:
 
 def _covers(window: Window, row: EpisodeRow) -> bool:
     return (window.start is None or window.start <= row.anchor) and (window.end is None or row.last < window.end)
+
+
+def _tells(fresh: EpisodeRow, earlier: EpisodeRow) -> bool:
+    """True when the new row holds all that an earlier one told: the same windows again, or more of them."""
+    is_inside = fresh.anchor <= earlier.anchor and fresh.first <= earlier.first and earlier.last <= fresh.last
+    return is_inside and set(earlier.members) <= set(fresh.members)
 
 
 def _touch(one: _Cluster, other: _Cluster) -> bool:

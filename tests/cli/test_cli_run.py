@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aibr_hunt.cli.output import Exit, gravest
+from aibr_hunt.hunt import reading as hunt_reading
 from aibr_hunt.hunt import run as hunt_run
 from tests.cli.conftest import Aibr
 from tests.cli.samples import cloudtrail, rule_text, write_bytes, write_lines, write_rules
@@ -243,11 +244,11 @@ def test_a_fault_that_nobody_foresaw_is_a_sentence_and_a_traceback_only_on_reque
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret of a log")
 
-    monkeypatch.setattr(hunt_run, "scan", broken)
+    monkeypatch.setattr(hunt_reading, "scan", broken)
     said = aibr("--log-level", level, "run", rules, "--logs", logs)
     lines = said.err.splitlines()
     assert said.code == 3
-    assert lines[0].startswith("A fault of aibr-hunt itself: ZeroDivisionError in aibr_hunt.hunt.run, line ")
+    assert lines[0].startswith("A fault of aibr-hunt itself: ZeroDivisionError in aibr_hunt.hunt.reading, line ")
     assert lines[-1].startswith("Please report it")
     assert ("Traceback" in said.err, "secret" in said.err, len(lines) == 2) == (
         (True, True, False) if level == "debug" else (False, False, True)

@@ -356,5 +356,9 @@ def test_the_command_line_says_in_few_lines_which_correlations_were_not_judged_a
     told = [line.strip() for line in shown.stderr.splitlines() if "not all that it rests on is covered" in line]
     assert len(told) == 6
     never = [line for line in told if line.startswith(f"aws_cloudtrail: {', '.join(sorted(UNJUDGED))}: ")]
-    spike = [line for line in told if line.startswith("aws_cloudtrail before 2026-01-16T01:00:00Z and from 2026-01-18T23:00:00Z on: ")]
+    spike = [
+        line
+        for line in told
+        if line.startswith("aws_cloudtrail from 2026-01-02T00:12:07Z to 2026-01-16T01:00:00Z and from 2026-01-18T23:00:00Z to ")
+    ]
     assert (len(never), ["aws_bedrock_model_runs_spike: " in line for line in spike]) == (1, [True])

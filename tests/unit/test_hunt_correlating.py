@@ -217,8 +217,17 @@ class TestCoverage:
     def test_presence_is_judged_as_far_as_the_files_reach(self, ledger: Ledger, logs: Path) -> None:
         spread(logs, [event(number, START + number * HOUR) for number in range(5)])
         outcome = run(ledger, logs, THREE_RUNS)
-        assert {state for state, _ in states(outcome, THREE_RUNS)} == {CoverageState.SETTLED}
+        reach = Window(start=START, end=START + 4 * HOUR + timedelta(microseconds=1))
+        assert states(outcome, THREE_RUNS) == [(CoverageState.SETTLED, reach)]
         assert outcome.record.run.outcome == "complete"
+
+    def test_a_later_run_over_other_files_takes_nothing_back(self, ledger: Ledger, logs: Path) -> None:
+        january, february = logs / "january", logs / "february"
+        spread(january, [event(number, START + number * MINUTE) for number in range(4)])
+        spread(february, [event(90 + number, START + 15 * DAY + number * HOUR) for number in range(4)])
+        run(ledger, january, THREE_RUNS)
+        run(ledger, february, THREE_RUNS)
+        assert [lead.standing for lead in ledger.leads()] == [""]
 
     def test_absence_is_judged_only_inside_and_the_edges_are_named(self, ledger: Ledger, logs: Path) -> None:
         # The first run has nothing known before it, the last nothing after it: only the middle one can be told to lack a listing.

@@ -91,6 +91,12 @@ def test_asking_again_tells_the_same_lead_and_counts_no_member_twice() -> None:
     assert not again.links
 
 
+def test_asking_again_where_nothing_is_settled_counts_no_window_twice() -> None:
+    memory = Memory()
+    first = memory.run([row(5, 9)], None)
+    assert memory.run([row(5, 9)], None).stories == first.stories
+
+
 def test_a_component_of_the_next_night_that_touches_goes_on_in_the_same_lead() -> None:
     memory = Memory()
     first = memory.run([row(50, 59)], between(0, 60)).stories[0]
