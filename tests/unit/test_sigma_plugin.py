@@ -131,10 +131,24 @@ def test_a_conversion_gives_exactly_what_the_compiler_gives(
     assert converted == [ours(library, rule, form=form)]
 
 
+def detections(library: Library) -> list[str | Path]:
+    """Return the shipped files that hold no correlation: pySigma knows no baselines, and refuses a whole collection for one."""
+    corpus = library.load_all()
+    apart = {corpus.files[each.id] for each in corpus.correlations}
+    return [*sorted({corpus.files[rule.id] for rule in corpus.matched} - apart)]
+
+
+def test_pysigma_itself_refuses_a_baseline(library: Library) -> None:
+    """docs/sigma-cli.md says so; once it takes them, the page must change. pySigma 1 stumbles over its own message."""
+    with pytest.raises((SigmaError, UnboundLocalError)):
+        SigmaCollection.load_ruleset([str(folder) for folder in library.folders("rules")])
+
+
 def test_shipped_rules_are_converted_in_their_order(plugins: InstalledSigmaPlugins, library: Library) -> None:
     corpus = library.load_all()
     # What has no whole form on the first layout is refused, as another test says.
-    rules = [rule for rule in corpus.rules if rule.logsource.product == "aws" and rule.name != "aws_cloudtrail_trail_stopped_or_narrowed"]
+    sieved = ("aws_cloudtrail_trail_stopped_or_narrowed", "lifecycle_script")
+    rules = [rule for rule in corpus.rules if rule.logsource.product == "aws" and not any(name in rule.name for name in sieved)]
     assert len(rules) >= 10
     collection = SigmaCollection.load_ruleset([corpus.files[rule.id] for rule in rules])
     assert target(plugins).convert(collection) == [ours(library, rule) for rule in rules]
@@ -142,7 +156,7 @@ def test_shipped_rules_are_converted_in_their_order(plugins: InstalledSigmaPlugi
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_two_conversions_of_one_collection_give_the_same_text(plugins: InstalledSigmaPlugins, library: Library, name: str) -> None:
-    collection = SigmaCollection.load_ruleset([str(folder) for folder in library.folders("rules")])
+    collection = SigmaCollection.load_ruleset(detections(library))
     backend = target(plugins, name, collect_errors=True)
     first = backend.convert(collection)
     assert first
@@ -357,9 +371,7 @@ def validator_of(plugins: InstalledSigmaPlugins) -> SigmaValidator:
 
 
 def test_the_shipped_rules_pass_the_shipped_checks(plugins: InstalledSigmaPlugins, library: Library) -> None:
-    rules = [
-        rule for rule in SigmaCollection.load_ruleset([str(each) for each in library.folders("rules")]).rules if isinstance(rule, SigmaRule)
-    ]
+    rules = [rule for rule in SigmaCollection.load_ruleset(detections(library)).rules if isinstance(rule, SigmaRule)]
     assert rules
     assert validator_of(plugins).validate_rules(iter(rules)) == []
 
