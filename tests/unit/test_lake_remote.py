@@ -438,6 +438,7 @@ class TestS3:
             f"s3://example-logs/{key}" for key in sorted(s3.store.objects) if key.endswith(".json")
         ]
 
+    @pytest.mark.slow  # a command of its own each: `make slow`
     def test_two_processes_read_it(self, s3: S3, tmp_path: Path) -> None:
         s3.store.objects |= {
             f"many/{number:03d}.json": json.dumps({"Records": [cloudtrail(100 + number)]}).encode() for number in range(150)
@@ -449,6 +450,7 @@ class TestS3:
         said = aibr(s3, tmp_path, "logs", "add", URL + "2 of #2+%41é.json", URL + "notes")
         assert (said.code, said.out) == (0, "Added 2 events from 2 files.\n")
 
+    @pytest.mark.slow  # a command of its own each: `make slow`
     def test_a_large_object_comes_in_parts_and_whole(self, s3: S3, tmp_path: Path) -> None:
         lines = "".join(json.dumps(cloudtrail(number, note="x" * 1000)) + "\n" for number in range(4000))
         s3.store.objects["large/x.json"] = lines.encode()
@@ -466,6 +468,7 @@ class TestS3:
         assert f"{URL}3.json: {remote.CHANGED}" in said.err
         assert "Added 3 events" in said.out
 
+    @pytest.mark.slow  # as above
     @pytest.mark.parametrize(
         ("key", "refusal", "sentence"),
         [
