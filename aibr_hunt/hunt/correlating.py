@@ -222,7 +222,8 @@ class Correlating:
         is_found = rests_on_presence(correlation, self.by_id)
         what = "what was found there is provisional" if is_found else "nothing was judged there, for it rests on absence too"
         cause = f"{correlation.name}: not all that it rests on is covered here ({needs_of(correlation)}); {what}"
-        self.found.coverage += [CoverageRow(**names, window=window, state=CoverageState.NOT_KNOWN_ALIVE, cause=cause) for window in rest]
+        state = CoverageState.PROVISIONAL if is_found else CoverageState.NOT_JUDGED
+        self.found.coverage += [CoverageRow(**names, window=window, state=state, cause=cause) for window in rest]
 
     def _keep_tallies(self, correlation: Correlation, claims: Mapping[str, Sequence[Claim]]) -> None:
         """Keep the tallies of a baseline's population for later runs: whole hours that were read and are known whole."""

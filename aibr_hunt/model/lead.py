@@ -33,6 +33,7 @@ class CoverageState(StrEnum):
     NOT_COVERED = "not covered"
     SOURCE_SILENT = "source silent"
     NOT_KNOWN_ALIVE = "not known to be alive"
+    NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

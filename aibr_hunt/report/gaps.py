@@ -28,8 +28,15 @@ _MEANING_OF_STATE: Mapping[CoverageState, tuple[str, str]] = {
         "Nothing shows that the source was delivering: absence of events proves nothing here.",
         "Show by other events of the same source that it was delivering.",
     ),
+    CoverageState.NOT_JUDGED: (
+        "What a correlation rests on was not all there: absence cannot be told from not looking.",
+        "Read the time around it as well: more files, or the lake, or leave it to later nights, which find this one's tallies.",
+    ),
     CoverageState.STALE: ("It was asked with an older meaning of the rule.", "Run again to ask with the present meaning."),
-    CoverageState.PROVISIONAL: ("Late deliveries may still arrive.", "Run again after the source's settle time."),
+    CoverageState.PROVISIONAL: (
+        "More may still be found here: deliveries that come late, or time around it that was not read.",
+        "Run again after the source's settle time, over what was not read too.",
+    ),
     CoverageState.SETTLED: ("", ""),
 }
 
@@ -121,7 +128,8 @@ def _coverage_gaps(coverage: Iterable[CoverageRow], rules: Iterable[RuleRow]) ->
     grouped: dict[tuple[CoverageState, str, str], list[CoverageRow]] = {}
     for row in coverage:
         if row.state is not CoverageState.SETTLED:
-            grouped.setdefault((row.state, row.source, row.cause), []).append(row)
+            cause = row.cause.removeprefix(f"{names.get(row.rule_id, '')}: ")  # correlations that share a cause share a gap
+            grouped.setdefault((row.state, row.source, cause), []).append(row)
     for (state, source, cause), rows in sorted(grouped.items(), key=lambda pair: (state_rank(pair[0][0]), *pair[0][1:])):
         meaning, remedy = _MEANING_OF_STATE[state]
         affected = tuple(dict.fromkeys(names.get(row.rule_id, row.rule_id) for row in rows))

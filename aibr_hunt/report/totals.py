@@ -20,6 +20,7 @@ _GRAVEST_FIRST = (
     CoverageState.NOT_COVERED,
     CoverageState.SOURCE_SILENT,
     CoverageState.NOT_KNOWN_ALIVE,
+    CoverageState.NOT_JUDGED,
     CoverageState.STALE,
     CoverageState.PROVISIONAL,
     CoverageState.SETTLED,

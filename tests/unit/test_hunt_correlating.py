@@ -236,7 +236,7 @@ class TestCoverage:
         (lead,) = episodes(ledger)
         assert lead.time == START + HOUR
         assert [state for state, _ in states(outcome, RUN_WITHOUT_LISTING)].count(CoverageState.SETTLED) == 1
-        causes = [row.cause for row in outcome.record.coverage if row.state is CoverageState.NOT_KNOWN_ALIVE]
+        causes = [row.cause for row in outcome.record.coverage if row.state is CoverageState.NOT_JUDGED]
         assert causes
         assert all("rests on absence" in cause for cause in causes)
         assert outcome.record.run.outcome == "incomplete"
@@ -324,7 +324,7 @@ class TestRememberedHistory:
         last = self.nights(logs)[3]
         outcome = run(ledger, last, NEW_ADDRESS, window=Window(start=START + 3 * DAY, end=START + 4 * DAY))
         assert not episodes(ledger)
-        assert {state for state, _ in states(outcome, NEW_ADDRESS)} == {CoverageState.NOT_KNOWN_ALIVE}
+        assert {state for state, _ in states(outcome, NEW_ADDRESS)} == {CoverageState.NOT_JUDGED}
         assert "lookback 2d" in next(row.cause for row in outcome.record.coverage if row.rule_id == NEW_ADDRESS.id)
 
     def test_reading_the_whole_time_tells_the_same(self, ledger: Ledger, logs: Path) -> None:
