@@ -1,7 +1,7 @@
 """What correlating five million thin rows costs: 2,000 principals, few of them with most events, windows of ten minutes.
 
-The rows are drawn inside the engine, for what is measured is the judging and the forming of episodes. Goals are wall seconds on
-two free cores; the test allows for the noise of a shared machine.
+The rows are drawn inside the engine, for what is measured is the judging and the forming of episodes. Beside each stands its ratio to
+the floor: the engine sorting the same rows by group and time. Nothing of it is asserted; what is, is what was found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ EVENTS = 5_000_000
 PRINCIPALS = 2_000
 DAYS = 30
 TEN_MINUTES = 600_000_000
-SLACK = 3.0
 
 pytestmark = pytest.mark.bench
 
@@ -78,26 +77,27 @@ def _fill(table: Table, columns: Sql, connection: duckdb.DuckDBPyConnection) -> 
 
 @pytest.fixture(scope="module", autouse=True)
 def heading() -> Iterator[None]:
-    print(f"\n{'what':40} {'judge s':>8} {'CPU s':>8} {'episodes s':>10} {'windows':>9} {'episodes':>9}")
+    print(f"\n{'what':40} {'judge s':>8} {'CPU s':>8} {'x floor':>8} {'episodes s':>10} {'windows':>9} {'episodes':>9}")
     yield
     print()
 
 
 @pytest.mark.parametrize(
-    ("what", "one", "goal_s"),
+    ("what", "one"),
     [
-        ("event_count gte, few", correlation(CorrelationType.EVENT_COUNT, gte="138"), 2.5),
-        ("event_count gte, many", correlation(CorrelationType.EVENT_COUNT, gte="100"), 6.0),
-        ("temporal_ordered, three steps", correlation(CorrelationType.TEMPORAL_ORDERED, rules="abc"), 2.5),
-        ("temporal, three operands", correlation(CorrelationType.TEMPORAL, rules="abc"), 10.0),
-        ("value_count gte, few", correlation(CorrelationType.VALUE_COUNT, gte="110", values=("ip",)), 6.0),
-        ("value_count gte, many", correlation(CorrelationType.VALUE_COUNT, gte="40", values=("ip",)), 20.0),
-        ("value_percentile gte", correlation(CorrelationType.VALUE_PERCENTILE, gte="399", values=("ip",)), 25.0),
+        ("event_count gte, few", correlation(CorrelationType.EVENT_COUNT, gte="138")),
+        ("event_count gte, many", correlation(CorrelationType.EVENT_COUNT, gte="100")),
+        ("temporal_ordered, three steps", correlation(CorrelationType.TEMPORAL_ORDERED, rules="abc")),
+        ("temporal, three operands", correlation(CorrelationType.TEMPORAL, rules="abc")),
+        ("value_count gte, few", correlation(CorrelationType.VALUE_COUNT, gte="110", values=("ip",))),
+        ("value_count gte, many", correlation(CorrelationType.VALUE_COUNT, gte="40", values=("ip",))),
+        ("value_percentile gte", correlation(CorrelationType.VALUE_PERCENTILE, gte="399", values=("ip",))),
     ],
 )
 @pytest.mark.timeout(600)
-def test_correlating_five_million_rows(what: str, one: Correlation, goal_s: float) -> None:
+def test_correlating_five_million_rows(what: str, one: Correlation) -> None:
     with filled(one) as correlator:
+        floor = _floor(correlator)
         begun, spent = time.perf_counter(), time.process_time()
         answers = correlator._asked()
         judged, spent = time.perf_counter() - begun, time.process_time() - spent
@@ -106,8 +106,20 @@ def test_correlating_five_million_rows(what: str, one: Correlation, goal_s: floa
         begun = time.perf_counter()
         episodes = sum(1 for _ in correlator.components())
         formed = time.perf_counter() - begun
-    print(f"{what:40} {judged:8.2f} {spent:8.2f} {formed:10.2f} {found[0] if found else 0:9,} {episodes:9,}")
-    assert judged < goal_s * SLACK
+    windows = found[0] if found else 0
+    print(f"{what:40} {judged:8.2f} {spent:8.2f} {judged / floor:8.2f} {formed:10.2f} {windows:9,} {episodes:9,}")
+    assert 0 < episodes <= windows
+
+
+def _floor(correlator: Correlator) -> float:
+    """Return the seconds that sorting the rows by group and time takes; the median of three."""
+    spent = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        correlator._connection.execute("CREATE OR REPLACE TEMP TABLE sorted AS SELECT g, t, e FROM rows0 ORDER BY g, t")
+        spent.append(time.perf_counter() - begun)
+    correlator._connection.execute("DROP TABLE sorted")
+    return sorted(spent)[1]
 
 
 @pytest.mark.timeout(600)
