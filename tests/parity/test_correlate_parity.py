@@ -27,7 +27,7 @@ from tests.oracle.correlation_variants import wrong_readings
 from tests.oracle.correlations import HOUR, CorrelationOracle, Span
 from tests.oracle.histories import BASE, MINUTE, TYPES, History, clock, draw_history, minimised
 
-HISTORIES = int(os.environ.get("AIBR_PARITY_HISTORIES", "1500"))
+HISTORIES = int(os.environ.get("AIBR_PARITY_HISTORIES", "1000"))
 SLOW_HISTORIES = 20_000
 SLOW_PARTS = 20
 AT_ONCE = 30
