@@ -417,7 +417,7 @@ def bounds_of_reference(leaf: FieldRef, accesses: tuple[Access, Access], fields:
     beyond = either(*(HasNonAscii(value=access.value) for access in accesses)) if not is_ascii else NO
     solid: Condition = YES
     if blanks := tuple(sorted(set(fields[0].blanks) | set(fields[1].blanks))):
-        solid = both(*(IsPresent(value=access.value, blanks=blanks) for access in accesses))
+        solid = both(*(_present(access, field, blanks) for access, field in zip(accesses, fields, strict=True)))
     whole = both(there, solid, either(texts, numbers))
     must = both(there, solid, scalar, either(both(texts, plain), numbers))
     assumed = tuple(f"{field.key} {_NO_SHAPE}" for access, field in zip(accesses, fields, strict=True) if not access.is_declared)

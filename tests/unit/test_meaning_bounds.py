@@ -53,6 +53,11 @@ def test_a_declared_path_needs_no_assumption() -> None:
     assert bounds({"params.model": "AssumeRole"}).assumptions == ()
 
 
+def test_a_text_that_is_blank_inside_json_text_equals_nothing_in_a_reference_either() -> None:
+    found = bounds({"params.policy|fieldref": "params.policy"}, "kql/typed")
+    assert [text for text in ("{}", "[]", "null", '""') if f"literal={text!r}" not in repr(found.must)] == []
+
+
 def test_where_json_text_may_be_delivered_parsed_the_rule_says_that_it_assumes_text() -> None:
     for label in ("athena/typed", "athena/json"):
         found = bounds({"params.policy": None}, label)
