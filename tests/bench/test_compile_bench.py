@@ -106,6 +106,7 @@ def test_generated_rules_fit_into_few_queries(label: str) -> None:
             assert all(map(limits.admits, packed.queries))
             assert sum(len(query.rules) for query in packed.queries) + len(packed.refused) == count
             if form is Form.SIEVE and not packed.unsieved:
-                assert len(sizes) <= 2
+                # The planners' limit on tests in one query splits before any limit on text does: some 250 rules a query.
+                assert len(sizes) <= max(1, count // 250)
     small = pack(rules[:300], asking(layout), Form.SIEVE, limits=SCHEDULED_RULE)
     print(f"   300 sieve  under the {SCHEDULED_RULE.text:,} characters of {SCHEDULED_RULE.taker}: {len(small.queries)} queries")
