@@ -345,6 +345,13 @@ def _no_connection_is_left() -> Iterator[None]:
     gc.collect()
 
 
+@pytest.mark.parametrize("left", ["writer.lock", "writer.lock-journal", "readers.lock-journal", "lake.db.77", "lake.db.77-journal"])
+def test_a_lake_whose_making_was_broken_off_is_made_by_the_next(tmp_path: Path, left: str) -> None:
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / left).write_bytes(b"")
+    assert opened(tmp_path / "lake").status() == ()
+
+
 def test_an_account_comes_back_from_its_text(tmp_path: Path) -> None:
     for each in from_files([write_mixed(tmp_path)]):
         assert account_of(text_of(each.account)) == each.account

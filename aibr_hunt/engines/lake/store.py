@@ -291,9 +291,9 @@ def _removed(path: Path) -> bool:
 
 def _make(folder: Path) -> None:
     """Make an empty lake: its book appears last, whole."""
-    if folder.is_dir() and any(
-        each.name not in {EVENTS, _WRITER, _READERS} and not each.name.startswith(BOOK) for each in folder.iterdir()
-    ):
+    # SQLite's journals stand beside what it was making when a process died: they bear its name and more.
+    ours = (BOOK, _WRITER, _READERS)
+    if folder.is_dir() and any(each.name != EVENTS and not each.name.startswith(ours) for each in folder.iterdir()):
         raise UsageError(f"The folder {folder} holds other things than a lake.", hint="Name an empty folder, or one that does not exist.")
     try:
         (folder / EVENTS).mkdir(parents=True, exist_ok=True)
