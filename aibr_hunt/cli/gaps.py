@@ -11,6 +11,7 @@ from aibr_hunt.model.window import Window
 
 # Names of correlations that one line holds; the report has a row for each.
 SHOWN_NAMES = 6
+_OF_CORRELATIONS = frozenset((CoverageState.NOT_JUDGED, CoverageState.PROVISIONAL))
 
 
 def unseen_lines(record: RunRecord) -> list[str]:
@@ -19,11 +20,11 @@ def unseen_lines(record: RunRecord) -> list[str]:
     judged = {(row.rule_id, row.source) for row in record.coverage if row.state is CoverageState.SETTLED}
     whose: dict[tuple[str, str], set[str]] = {}
     for (rule_id, source), rows in _unsettled(record).items():
-        name = names.get(rule_id, rule_id)
         at = _times(row.window for row in rows) if (rule_id, source) in judged else ""
-        for cause in dict.fromkeys(row.cause for row in rows):
-            own = cause.removeprefix(f"{name}: ")
-            whose.setdefault((f"{source}{at}", own), set()).update({name} if own != cause else ())
+        for cause, state in dict.fromkeys((row.cause, row.state) for row in rows):
+            # Of the others the source is at fault, and all its rules with it.
+            own = {names.get(rule_id, rule_id)} if state in _OF_CORRELATIONS else ()
+            whose.setdefault((f"{source}{at}", cause), set()).update(own)
     return [": ".join(part for part in (where, _named(sorted(found)), cause) if part) for (where, cause), found in sorted(whose.items())]
 
 

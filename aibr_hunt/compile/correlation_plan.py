@@ -235,6 +235,7 @@ class _Planner:
         self._count = 0
 
     def plan(self, correlation: Correlation, *, depth: int) -> Plan:
+        """Return the correlation with its number, and everything that it rests on with theirs."""
         if depth > _DEEPEST:
             raise Unsupported(f"correlation {correlation.name}", f"correlations are chained more than {_DEEPEST} deep.")
         self._count += 1

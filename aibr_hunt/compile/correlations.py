@@ -141,6 +141,7 @@ class _Page:
         return [*group_names(self.plan), *(value_names(self.plan) if self.correlation.type in _WITH_VALUES else ())]
 
     def header(self) -> list[str]:
+        """Return the comment lines that say what the text is, and what it assumes."""
         mark = "//" if self.layout.engine is EngineKind.KQL else "--"
         found = self.correlation
         shown = [found.title, f"correlation {found.id} ({found.type.value}), text sha256 {found.text_digest[:16]}"]
@@ -186,6 +187,7 @@ class _Page:
         return [f"t >= {hour} - {begins}", f"t < {hour} - {ends}"]
 
     def query(self, text: Sequence[str], form: Form = Form.WHOLE) -> Query:
+        """Return the lines of a text as a Query."""
         ids = (self.correlation.id, *(rule.id for rule, _ in self.scan.rules))
         return Query(
             layout=self.layout,

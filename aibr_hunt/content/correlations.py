@@ -272,7 +272,9 @@ class _Reader(DocumentReader):
         found: dict[str, str] = {}
         for row in value if isinstance(value, list) else [value]:
             if not isinstance(row, str) or not row:
-                self._wrong("values must be a list of texts, or one %placeholder%.", "values")
+                self._wrong(
+                    "values must be a list of texts, or one %placeholder%.", "values", hint="Write values: [InvokeModel, Converse]."
+                )
                 return ()
             try:
                 found |= {fold(text): text for text in expanded(row, self.placeholders)}

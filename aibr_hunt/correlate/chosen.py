@@ -54,7 +54,7 @@ def _along(path: Path) -> Sql:
     return time
 
 
-def united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def united(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """Return half-open spans, ascending, those that overlap or meet made one; empty ones are dropped."""
     found: list[tuple[int, int]] = []
     for start, end in sorted(spans):
@@ -64,7 +64,7 @@ def united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
             found[-1] = (found[-1][0], max(found[-1][1], end))
         else:
             found.append((start, end))
-    return found
+    return tuple(found)
 
 
 def chosen(

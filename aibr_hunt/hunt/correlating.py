@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from aibr_hunt.correlate.chosen import united
 from aibr_hunt.correlate.correlator import Correlator
-from aibr_hunt.correlate.reach import HOURLY, needed_span, reach_us, rests_on_presence
+from aibr_hunt.correlate.reach import HOUR_US, HOURLY, needed_span, reach_us, rests_on_presence
 from aibr_hunt.hunt.asking import Asked, needs_of
 from aibr_hunt.hunt.coverage import Claim
 from aibr_hunt.hunt.covered import (
     FAR_US,
-    HOUR_US,
     Reach,
     Span,
     common,
@@ -23,7 +23,6 @@ from aibr_hunt.hunt.covered import (
     rest_of,
     settled_spans,
     time_us_of,
-    union,
     us_of,
     window_of,
 )
@@ -40,12 +39,12 @@ from aibr_hunt.model.window import Window
 
 # Members of one component whose raw events are kept; of a longer one the rest is kept by identity and time.
 KEPT_MEMBERS: Final = 10_000
-TALLIED: Final = frozenset((CorrelationType.FIRST_SEEN, CorrelationType.RARE, CorrelationType.SPIKE))
+_TALLIED: Final = frozenset((CorrelationType.FIRST_SEEN, CorrelationType.RARE, CorrelationType.SPIKE))
 
 
 @dataclass(slots=True)
-class Findings:
-    """What the correlations of a run came to, gathered while they are judged."""
+class Committed:
+    """What a run commits of its correlations, gathered while they are judged."""
 
     rows: list[EpisodeRow] = field(default_factory=list)
     links: list[LeadLink] = field(default_factory=list)
@@ -73,7 +72,7 @@ class Correlating:
         self.by_id = {each.id: each for each in asked.correlations}
         self.digests = asked.meanings()
         self.correlator = Correlator(asked.correlations, readers=asked.reader)
-        self.found = Findings()
+        self.found = Committed()
         self._members = {operand.id for each in asked.correlations for operand in each.operands}
         self._told = [each for each in asked.correlations if each.id not in asked.silent]
         self._remembered: dict[str, list[Tally]] = {}
@@ -94,13 +93,13 @@ class Correlating:
     def _scan_span(self, sheets: Sheets) -> Span:
         """Return what must be read; whatever earlier runs remember of a baseline's history need not be."""
         asked = us_of(self.window)
-        remembering = {each.id: kept for each in self._told if each.type in TALLIED and (kept := sheets(each.id, self.digests[each.id]))}
+        remembering = {each.id: kept for each in self._told if _is_tallied(each) and (kept := sheets(each.id, self.digests[each.id]))}
         inner = {operand.id for each in self.asked.correlations for operand in each.operands if operand.is_correlation}
         remembering = {key: kept for key, kept in remembering.items() if key not in inner and asked[0] != -FAR_US}
         while True:
             read = [needed_span(each, self.by_id, start_us=asked[0], end_us=asked[1]) for each in self._told if each.id not in remembering]
             start, end = min([asked[0], *(span[0] for span in read)]), max([asked[1], *(span[1] for span in read)])
-            start, end = hours_of((start, end)) if any(each.type in TALLIED for each in self._told) else (start, end)
+            start, end = hours_of((start, end)) if any(map(_is_tallied, self._told)) else (start, end)
             lacking = [key for key, kept in remembering.items() if not covers(kept, self._history_span(self.by_id[key], start))]
             if not lacking:
                 break
@@ -172,7 +171,7 @@ class Correlating:
         spans = list(common([settled_spans(claims[name]) for name in self.asked.sources_of(correlation, self.by_id)]))
         if correlation.id in self._remembered:
             spans.append(self._history_span(correlation, self.scan_span[0]))
-        return union(spans)
+        return united(spans)
 
     def _open_sides(self, correlation: Correlation, covered: Sequence[Span]) -> tuple[Span, ...]:
         """Return the covered spans, open where presence decides and the run has no bound: what lies beyond the files could only add."""
@@ -221,13 +220,13 @@ class Correlating:
         ]
         is_found = rests_on_presence(correlation, self.by_id)
         what = "what was found there is provisional" if is_found else "nothing was judged there, for it rests on absence too"
-        cause = f"{correlation.name}: not all that it rests on is covered here ({needs_of(correlation)}); {what}"
+        cause = f"not all that it rests on is covered here ({needs_of(correlation)}); {what}"
         state = CoverageState.PROVISIONAL if is_found else CoverageState.NOT_JUDGED
         self.found.coverage += [CoverageRow(**names, window=window, state=state, cause=cause) for window in rest]
 
     def _keep_tallies(self, correlation: Correlation, claims: Mapping[str, Sequence[Claim]]) -> None:
         """Keep the tallies of a baseline's population for later runs: whole hours that were read and are known whole."""
-        if correlation.type not in TALLIED or correlation.population is None:
+        if not _is_tallied(correlation) or correlation.population is None:
             return
         settled = settled_spans(claims[self.asked.source_of(correlation.population.id)])
         for span in settled:
@@ -236,6 +235,11 @@ class Correlating:
                 tallies = self.correlator.tallies(correlation.id, start_us=start, end_us=end)
                 sheet = sheet_of(correlation.id, self.digests[correlation.id], window_of((start, end)), tallies=tallies)
                 self.found.sheets.append(sheet)
+
+
+def _is_tallied(correlation: Correlation) -> bool:
+    """True when tallies by the hour tell its history: those of a lookback shorter than an hour do not."""
+    return correlation.type in _TALLIED and correlation.lookback_us >= HOUR_US
 
 
 def _within(asked: Span, covered: Sequence[Span]) -> Span:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from aibr_hunt.correlate.chosen import united
+from aibr_hunt.correlate.reach import HOUR_US
 from aibr_hunt.hunt.coverage import Claim
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.window import Window
 
-HOUR_US: Final = 3_600_000_000
 # Beyond every time that an event can have: stands for an open side.
 FAR_US: Final = 1 << 62
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,18 +62,7 @@ def moment_at(time_us: int) -> datetime:
 
 def settled_spans(claims: Iterable[Claim]) -> tuple[Span, ...]:
     """Return where a source is known whole, as spans that neither overlap nor touch."""
-    return union(us_of(window) for window, state, _ in claims if state is CoverageState.SETTLED)
-
-
-def union(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return the spans joined where they overlap or touch, ascending."""
-    joined: list[Span] = []
-    for start, end in sorted(span for span in spans if span[0] < span[1]):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return tuple(joined)
+    return united(us_of(window) for window, state, _ in claims if state is CoverageState.SETTLED)
 
 
 def common(sources: Sequence[Sequence[Span]]) -> tuple[Span, ...]:
@@ -101,7 +91,7 @@ def judged_spans(covered: Iterable[Span], reach: Reach, *, asked: Span) -> tuple
             first = first if first == -FAR_US else -(-first // HOUR_US) * HOUR_US
             stop = stop if stop == FAR_US else stop // HOUR_US * HOUR_US
         spans.append((max(first, asked[0]), min(stop, asked[1])))
-    return union(spans)
+    return united(spans)
 
 
 def rest_of(asked: Span, spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from aibr_hunt.ledger import Standing
+from aibr_hunt.ledger import EarlierRow
 from aibr_hunt.model.episode import EpisodeRow, LeadLink, LinkKind, Member
 from aibr_hunt.model.window import Window, utc_text
 
@@ -23,11 +23,11 @@ TIMESPANS: Final = 10
 class Earlier(Protocol):
     """What earlier runs committed, as `aibr_hunt.ledger.EarlierEpisodes` reads it."""
 
-    def touching(self, correlation_id: str, group: tuple[str, ...], *, first: datetime, last: datetime) -> list[Standing]:
+    def touching(self, correlation_id: str, group: tuple[str, ...], *, first: datetime, last: datetime) -> list[EarlierRow]:
         """Return the rows of a group that overlap or touch a span."""
         ...
 
-    def between(self, correlation_id: str, first: datetime | None, end: datetime | None) -> list[Standing]:
+    def between(self, correlation_id: str, first: datetime | None, end: datetime | None) -> list[EarlierRow]:
         """Return the rows whose last event lies in a span."""
         ...
 
@@ -116,6 +116,7 @@ class _Settling:
                 self.superseded.add(link.lead_key)
 
     def of(self, rows: Sequence[EpisodeRow]) -> Conclusion:
+        """Return what the rows come to."""
         clusters = self._clusters(rows)
         taken: dict[str, _Cluster] = {}
         links: list[LeadLink] = []
@@ -169,7 +170,7 @@ class _Settling:
             key = self.merged[key]
         return key
 
-    def _is_replaced(self, each: Standing) -> bool:
+    def _is_replaced(self, each: EarlierRow) -> bool:
         """True when a later run, or this one, judged all of the row's anchors with everything covered."""
         later = [window for run, window in self.judged_before if run > each.run]
         return any(_covers(window, each.row) for window in (*later, *self.judged))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from aibr_hunt.hunt.covered import HOUR_US, Span, rest_of, union, us_of
+from aibr_hunt.correlate.chosen import united
+from aibr_hunt.correlate.reach import HOUR_US
+from aibr_hunt.hunt.covered import Span, rest_of, us_of
 from aibr_hunt.ledger import tallies_of
 from aibr_hunt.model.episode import Tally, TallySheet
 
@@ -27,7 +29,7 @@ def hours_of(span: Span) -> Span:
 
 def covers(sheets: Iterable[TallySheet], span: Span) -> bool:
     """True when the sheets tell of every hour of the span."""
-    return not rest_of(span, union(us_of(sheet.window) for sheet in sheets))
+    return not rest_of(span, united(us_of(sheet.window) for sheet in sheets))
 
 
 def history(sheets: Sequence[TallySheet], span: Span) -> list[Tally]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aibr_hunt.ledger.episoderows import sheet_of, tallies_of
-from aibr_hunt.ledger.episodes import EarlierEpisodes, Standing
+from aibr_hunt.ledger.episodes import EarlierEpisodes, EarlierRow
 from aibr_hunt.ledger.ledger import Ledger
 from aibr_hunt.ledger.noise import NoiseKeys
 from aibr_hunt.ledger.values import (
@@ -23,6 +23,7 @@ __all__ = [
     "Act",
     "Backup",
     "EarlierEpisodes",
+    "EarlierRow",
     "Fault",
     "Judge",
     "LeadFilter",
@@ -30,7 +31,6 @@ __all__ = [
     "LedgerStatus",
     "NoiseKeys",
     "Recorded",
-    "Standing",
     "Suppression",
     "Upgrade",
     "Verification",

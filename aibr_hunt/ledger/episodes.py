@@ -18,7 +18,7 @@ from aibr_hunt.model.window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class EarlierRow:
     """A row of an earlier run, and the number by which later runs count from it."""
 
     run: int
@@ -32,7 +32,7 @@ class EarlierEpisodes:
         """Read from `connection`."""
         self._connection = connection
 
-    def touching(self, correlation_id: str, group: tuple[str, ...], *, first: datetime, last: datetime) -> list[Standing]:
+    def touching(self, correlation_id: str, group: tuple[str, ...], *, first: datetime, last: datetime) -> list[EarlierRow]:
         """Return the rows of a group whose [first, last] overlaps or touches the given one, oldest run first."""
         table = tables.episodes
         conditions = (
@@ -42,7 +42,7 @@ class EarlierEpisodes:
         )
         return list(self._rows(correlation_id, *conditions))
 
-    def between(self, correlation_id: str, first: datetime | None, end: datetime | None) -> list[Standing]:
+    def between(self, correlation_id: str, first: datetime | None, end: datetime | None) -> list[EarlierRow]:
         """Return the rows whose last event lies in [first, end), of all groups, oldest run first."""
         table = tables.episodes
         conditions: list[ColumnElement[bool]] = []
@@ -69,11 +69,11 @@ class EarlierEpisodes:
         query = select(table).where(table.c.correlation_id == storable(correlation_id)).order_by(table.c.run, table.c.position)
         return [link_of(row) for row in self._connection.execute(query).mappings()]
 
-    def _rows(self, correlation_id: str, *conditions: ColumnElement[bool]) -> Iterator[Standing]:
+    def _rows(self, correlation_id: str, *conditions: ColumnElement[bool]) -> Iterator[EarlierRow]:
         table = tables.episodes
         query = select(table).where(table.c.correlation_id == storable(correlation_id), *conditions)
         for row in self._connection.execute(query.order_by(table.c.run, table.c.position)).mappings():
-            yield Standing(run=int(row["run"]), row=episode_of(row))
+            yield EarlierRow(run=int(row["run"]), row=episode_of(row))
 
 
 def read_sheets(connection: Connection, correlation_id: str, meaning_digest: str) -> tuple[TallySheet, ...]:

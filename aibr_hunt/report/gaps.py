@@ -128,8 +128,7 @@ def _coverage_gaps(coverage: Iterable[CoverageRow], rules: Iterable[RuleRow]) ->
     grouped: dict[tuple[CoverageState, str, str], list[CoverageRow]] = {}
     for row in coverage:
         if row.state is not CoverageState.SETTLED:
-            cause = row.cause.removeprefix(f"{names.get(row.rule_id, '')}: ")  # correlations that share a cause share a gap
-            grouped.setdefault((row.state, row.source, cause), []).append(row)
+            grouped.setdefault((row.state, row.source, row.cause), []).append(row)
     for (state, source, cause), rows in sorted(grouped.items(), key=lambda pair: (state_rank(pair[0][0]), *pair[0][1:])):
         meaning, remedy = _MEANING_OF_STATE[state]
         affected = tuple(dict.fromkeys(names.get(row.rule_id, row.rule_id) for row in rows))

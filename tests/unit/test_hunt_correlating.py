@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -31,6 +32,7 @@ from aibr_hunt.model.episode import EPISODES
 from aibr_hunt.model.lead import CoverageState, Lead
 from aibr_hunt.model.window import Window
 from tests.cli.samples import GUID, NOW, Event, cloudtrail, rule, write_lines
+from tests.unit.ledger_samples import Clock
 
 LISTED, RUN = rule(1, "{eventName: ListFoundationModels}"), rule(2, "{eventName: InvokeModel}")
 LIBRARY = Library()
@@ -88,20 +90,9 @@ def event(number: int, when: datetime, name: str = "InvokeModel", **changes: Any
     return cloudtrail(number, name, eventTime=moment, userIdentity=identity, **changes)
 
 
-class Clock:
-    """A clock that moves by a second each time it is looked at."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(tmp_path / "home", clock=Clock(), tell=lambda _: None) as opened:
+    with Ledger.open(tmp_path / "home", clock=Clock(NOW), tell=lambda _: None) as opened:
         yield opened
 
 
@@ -127,7 +118,7 @@ def run(ledger: Ledger, path: Path, *correlations: Correlation, window: Window |
         options=Options(),
         asked=f"test {next(_NUMBERS)}",
     )
-    return run_files(request, ledger, clock=Clock(), tell=lambda _: None)
+    return run_files(request, ledger, clock=Clock(NOW), tell=lambda _: None)
 
 
 def episodes(ledger: Ledger) -> list[Lead]:
@@ -262,7 +253,7 @@ class TestLaterRuns:
         spread(logs, [event(number, START + minute * MINUTE) for number, minute in enumerate(times)])
         for night in range(3):
             run(ledger, logs, THREE_RUNS, LISTED_THEN_RUN, window=Window(start=START + night * DAY, end=START + (night + 1) * DAY))
-        with Ledger.open(tmp_path / "other", clock=Clock(), tell=lambda _: None) as whole:
+        with Ledger.open(tmp_path / "other", clock=Clock(NOW), tell=lambda _: None) as whole:
             run(whole, logs, THREE_RUNS, LISTED_THEN_RUN, window=Window(start=START, end=START + 3 * DAY))
             assert [_told(lead) for lead in episodes(ledger)] == [_told(lead) for lead in episodes(whole)]
             assert [lead.id for lead in episodes(ledger)] == [lead.id for lead in episodes(whole)]
@@ -332,6 +323,12 @@ class TestRememberedHistory:
         run(ledger, logs, NEW_ADDRESS, window=Window(start=START + 3 * DAY, end=START + 4 * DAY))
         (lead,) = episodes(ledger)
         assert lead.address == "192.0.2.99"
+
+    def test_a_lookback_of_minutes_keeps_no_tallies_and_reads_it_again(self, ledger: Ledger, logs: Path) -> None:
+        soon = replace(NEW_ADDRESS, id=GUID.format(106), lookback_us=30 * MINUTE // timedelta(microseconds=1))
+        spread(logs, [event(number, START + 10 * number * MINUTE) for number in range(12)])
+        windows = [Window(start=START + hour * HOUR, end=START + (hour + 1) * HOUR) for hour in range(2)]
+        assert [run(ledger, logs, soon, window=window).record.tallies for window in windows] == [(), ()]
 
     def test_tallies_of_whole_hours_are_kept(self, ledger: Ledger, logs: Path) -> None:
         first = self.nights(logs)[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from aibr_hunt.hunt.episodes import Conclusion, conclude
-from aibr_hunt.ledger import Standing
+from aibr_hunt.ledger import EarlierRow
 from aibr_hunt.model.episode import EpisodeRow, LeadLink, LinkKind, Member
 from aibr_hunt.model.window import Window
 from tests.unit.ledger_samples import T0
@@ -39,16 +39,16 @@ def row(first: float, last: float, *, group: str = "a", anchor: float | None = N
 class Memory:
     """What runs committed, as the ledger would read it."""
 
-    rows: list[Standing] = field(default_factory=list)
+    rows: list[EarlierRow] = field(default_factory=list)
     settled: list[tuple[int, str, Window]] = field(default_factory=list)
     linked: list[LeadLink] = field(default_factory=list)
     runs: int = 0
 
-    def touching(self, correlation_id: str, group: tuple[str, ...], *, first: datetime, last: datetime) -> list[Standing]:
+    def touching(self, correlation_id: str, group: tuple[str, ...], *, first: datetime, last: datetime) -> list[EarlierRow]:
         assert correlation_id == CORRELATION
         return [each for each in self.rows if each.row.group == group and each.row.first <= last and each.row.last >= first]
 
-    def between(self, correlation_id: str, first: datetime | None, end: datetime | None) -> list[Standing]:
+    def between(self, correlation_id: str, first: datetime | None, end: datetime | None) -> list[EarlierRow]:
         assert correlation_id == CORRELATION
         return [each for each in self.rows if (first is None or each.row.last >= first) and (end is None or each.row.last < end)]
 
@@ -66,7 +66,7 @@ class Memory:
         timespan = timedelta(minutes=timespan_minutes)
         found = conclude(rows, judged=windows, earlier=self, which=(CORRELATION, meaning), timespan=timespan)
         self.runs += 1
-        self.rows += [Standing(run=self.runs, row=each) for each in found.rows]
+        self.rows += [EarlierRow(run=self.runs, row=each) for each in found.rows]
         self.settled += [(self.runs, meaning, window) for window in windows]
         self.linked += found.links
         return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 
-from aibr_hunt.hunt.covered import HOUR_US, us_of
+from aibr_hunt.correlate.reach import HOUR_US
+from aibr_hunt.hunt.covered import us_of
 from aibr_hunt.hunt.history import covers, history, hours_of, whole_hours
 from aibr_hunt.ledger import sheet_of
 from aibr_hunt.model.episode import Tally, TallySheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,12 @@ from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.window import Window
+from tests.unit.ledger_samples import Clock
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "logs"
 NOW = datetime(2026, 2, 1, 9, 0, tzinfo=UTC)
 LIBRARY = Library()
 SAMPLES = os.environ.get("AIBR_SAMPLES", "")
-
-
-class Clock:
-    """A clock that moves by a second each time it is looked at."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
 
 
 def run(
@@ -56,8 +46,8 @@ def run(
         options=Options(),
         asked="a test",
     )
-    with Ledger.open(home, clock=Clock(), tell=lambda _: None) as ledger:
-        outcome = run_files(request, ledger, clock=Clock(), tell=lambda _: None)
+    with Ledger.open(home, clock=Clock(NOW), tell=lambda _: None) as ledger:
+        outcome = run_files(request, ledger, clock=Clock(NOW), tell=lambda _: None)
         assert ledger.verify().is_clean
         return outcome, ledger.leads()
 

@@ -69,6 +69,7 @@ class _Columns:
         self._known: dict[tuple[Cell, ...], int] = {}
 
     def possible(self, cells: tuple[Cell, ...]) -> int:
+        """Return the rules, a bit each, that a row with these cells may meet."""
         found = self._known.get(cells)
         if found is None:
             found = self.untold
