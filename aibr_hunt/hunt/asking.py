@@ -126,15 +126,25 @@ def askable(
 
 def _obstacle(correlation: Correlation, known: Asked) -> str:
     """Return why a correlation cannot be asked; empty when it can."""
-    ids = {each.id for each in known.correlations}
+    by_id = {each.id: each for each in known.correlations}
     for source in correlation.sources:
-        if source.id not in (ids if source.is_correlation else known.rules):
+        if source.id not in (by_id if source.is_correlation else known.rules):
             return f"{correlation.name} rests on {source.name}, which cannot be asked."
     try:
-        Correlator((*known.correlations, correlation), readers=known.reader).close()
+        Correlator((*_below(correlation, by_id), correlation), readers=known.reader).close()
     except AibrError as error:
         return str(error)
     return ""
+
+
+def _below(correlation: Correlation, by_id: Mapping[str, Correlation]) -> tuple[Correlation, ...]:
+    """Return the correlations that one rests on, through chains, those that serve another one before it."""
+    found: dict[str, Correlation] = {}
+    for operand in correlation.operands:
+        if operand.is_correlation:
+            inner = by_id[operand.id]
+            found |= {each.id: each for each in (*_below(inner, by_id), inner)}
+    return tuple(found.values())
 
 
 def needs_of(correlation: Correlation) -> str:

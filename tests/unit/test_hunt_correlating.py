@@ -103,14 +103,21 @@ def logs(tmp_path: Path) -> Path:
     return folder
 
 
-def run(ledger: Ledger, path: Path, *correlations: Correlation, window: Window | None = None, loud: bool = False) -> Outcome:
-    """Run correlations over files; the rules that they rest on make leads of their own only when `loud`."""
+def run(
+    ledger: Ledger,
+    path: Path,
+    *correlations: Correlation,
+    window: Window | None = None,
+    loud: bool = False,
+    silent: Sequence[Correlation] = (),
+) -> Outcome:
+    """Run correlations over files; the rules that they rest on make leads of their own only when `loud`, those in `silent` never."""
     rules = (LISTED, RUN)
     request = Request(
         rules=rules if loud else (),
         operands=() if loud else rules,
         correlations=correlations,
-        silent=frozenset() if loud else frozenset(each.id for each in rules),
+        silent=frozenset(each.id for each in (*silent, *(() if loud else rules))),
         mapping_of={each.id: LIBRARY.mapping_for(each.logsource) for each in rules},
         mappings=LIBRARY.mappings,
         paths=[path],
@@ -202,6 +209,22 @@ class TestOneRun:
         assert shown == bad.path
         assert "noSuchField" in reason
         assert outcome.record.run.outcome == "incomplete"
+
+    def test_a_chain_is_judged_and_only_its_outermost_makes_a_lead(self, ledger: Ledger, logs: Path) -> None:
+        inner = Operand(name=THREE_RUNS.name, id=THREE_RUNS.id, is_correlation=True)
+        twice = replace(correlation(107, CorrelationType.EVENT_COUNT, timespan=DAY, **at_least(2)), operands=(inner,))
+        spread(logs, [event(10 * burst + number, START + burst * HOUR + number * MINUTE) for burst in range(2) for number in range(3)])
+        run(ledger, logs, THREE_RUNS, twice, silent=(THREE_RUNS,))
+        (lead,) = ledger.leads()
+        assert (lead.rule_id, value(lead)["members_count"], value(lead)["figure"]) == (twice.id, 6, "2")
+
+    def test_what_rests_on_a_refused_correlation_is_refused_with_it(self, ledger: Ledger, logs: Path) -> None:
+        spread(logs, [event(1, START)])
+        bad = correlation(105, CorrelationType.EVENT_COUNT, 2, timespan=MINUTE, group_by=(KeyField(name="noSuchField"),), **at_least(2))
+        inner = Operand(name=bad.name, id=bad.id, is_correlation=True)
+        above = replace(correlation(108, CorrelationType.EVENT_COUNT, timespan=DAY, group_by=(), **at_least(2)), operands=(inner,))
+        refused = dict(run(ledger, logs, bad, above).record.run.refused_rules)
+        assert "rests on correlation_105, which cannot be asked" in refused[above.path]
 
 
 class TestCoverage:
