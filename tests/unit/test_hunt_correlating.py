@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -225,6 +226,28 @@ class TestOneRun:
         above = replace(correlation(108, CorrelationType.EVENT_COUNT, timespan=DAY, group_by=(), **at_least(2)), operands=(inner,))
         refused = dict(run(ledger, logs, bad, above).record.run.refused_rules)
         assert "rests on correlation_105, which cannot be asked" in refused[above.path]
+
+
+class TestHostile:
+    """Whoever writes to a log must not end a run with what he writes."""
+
+    @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "\x1f\\u", "x" * 100_000])
+    def test_any_text_may_stand_in_identity_group_and_value(self, ledger: Ledger, logs: Path, text: str) -> None:
+        events = [
+            event(number, START + number * MINUTE, who=text, eventID=f"{text}{number}", sourceIPAddress=f"{text}{number}")
+            for number in range(3)
+        ]
+        (logs / "a.json").write_text(
+            "".join(f"{json.dumps(each)}\n" for each in events), encoding="utf-8"
+        )  # escaped, as it may be delivered
+        values = correlation(
+            109, CorrelationType.VALUE_COUNT, 2, timespan=10 * MINUTE, values=(KeyField(name="sourceIPAddress"),), **at_least(3)
+        )
+        new = replace(NEW_ADDRESS, id=GUID.format(110), lookback_us=MINUTE // timedelta(microseconds=1))
+        run(ledger, logs, THREE_RUNS, values, new, window=Window(start=START, end=START + HOUR))
+        assert {value(lead)["members_count"] for lead in ledger.leads() if lead.rule_id in {THREE_RUNS.id, values.id}} == {3}
+        run(ledger, logs, THREE_RUNS, values, new, window=Window(start=START, end=START + HOUR))
+        assert ledger.verify().is_clean
 
 
 class TestCoverage:
