@@ -28,6 +28,7 @@ ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "210987654321"
 REGIONS = ("us-east-1", "eu-central-1", "us-west-2", "ap-northeast-1")
 START = datetime(2026, 1, 5, tzinfo=UTC)
+APART_S = 300  # a file for each of four regions every five minutes
 
 # Service, its share of events, nouns; verbs are common. Twenty names each, the first the most frequent.
 SERVICES: tuple[tuple[str, int, str], ...] = (
@@ -222,8 +223,8 @@ def _filled(body: str, tokens: list[str], rng: random.Random) -> str:
 class Draw:
     """All random choices of one file's own events, made at once, so that its twin can repeat the first of them."""
 
-    def __init__(self, seed: int, number: int, *, is_mixed: bool = False) -> None:
-        """Draw everything for file `number`; `is_mixed` lets 40 % of events carry watched names."""
+    def __init__(self, seed: int, number: int, *, is_mixed: bool = False, apart_s: int = APART_S) -> None:
+        """Draw everything for file `number`; `is_mixed` lets 40 % of events carry watched names, four files begin every `apart_s`."""
         people = population()
         self.rng = rng = random.Random(f"{seed}/{number}")
         self.number = number
@@ -242,7 +243,7 @@ class Draw:
         rolls = [rng.random() for _ in range(count)]
         self.planted = {at: rng.randrange(MASTER_RULES) for at, roll in enumerate(rolls) if roll < PLANTED_SHARE}
         self.decoys = {at: rng.randrange(MASTER_RULES) for at, roll in enumerate(rolls) if 1 - roll < DECOY_SHARE}
-        self.start = START + timedelta(minutes=5 * (number // 4))
+        self.start = START + timedelta(seconds=apart_s * (number // 4))
 
     def event_id(self, at: int) -> str:
         """Return the id of the event `at`."""
@@ -282,10 +283,10 @@ def slotted(body: str, digits: str) -> str:
     return body.replace("%s", digits).replace("%%", "%") if "%" in body else body
 
 
-def path_of(number: int) -> str:
+def path_of(number: int, *, apart_s: int = APART_S) -> str:
     """Return where file `number` lies below the root, as CloudTrail lays out deliveries."""
     region = REGIONS[number % 4]
-    moment = START + timedelta(minutes=5 * (number // 4))
+    moment = START + timedelta(seconds=apart_s * (number // 4))
     stamp = moment.strftime("%Y%m%dT%H%MZ")
     folder = f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/{moment:%Y/%m/%d}"
     return f"{folder}/{ACCOUNT}_CloudTrail_{region}_{stamp}_SYNTHETIC{number:06d}.json.gz"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zlib_ng import zlib_ng
 
-from tests.bench.cloudtrail import EVENTS_PER_FILE, REDELIVERED_PER_FILE, Draw, changed, path_of, twin_of
+from tests.bench.cloudtrail import APART_S, EVENTS_PER_FILE, REDELIVERED_PER_FILE, Draw, changed, path_of, twin_of
 from tests.bench.rulesets import BenchRule, master_set
 
 TUNING_SEED = 1
@@ -47,7 +47,7 @@ class Trail:
         return frozenset(pair for pair in self.expected if pair[0] < rules)
 
 
-def make_trail(root: Path, *, seed: int, deliveries: int, is_mixed: bool = False) -> Trail:
+def make_trail(root: Path, *, seed: int, deliveries: int, is_mixed: bool = False, days: int = 0) -> Trail:
     """Return the trail of the seed, written to `root` unless it lies there already.
 
     Args:
@@ -55,9 +55,10 @@ def make_trail(root: Path, *, seed: int, deliveries: int, is_mixed: bool = False
         seed: Says everything: events and rules.
         deliveries: Records to write; rounded up to whole pairs of files.
         is_mixed: 40 % of events carry watched names instead of 1.5 %.
+        days: Over how many days the files are spread; 0 for one file a region every five minutes.
     """
     done = root / "trail.json"
-    asked = {"seed": seed, "deliveries": deliveries, "is_mixed": is_mixed}
+    asked = {"seed": seed, "deliveries": deliveries, "is_mixed": is_mixed, "days": days}
     if not done.exists() or json.loads(done.read_text())["asked"] != asked:
         _write(root, done, asked)
     facts = json.loads(done.read_text())
@@ -69,7 +70,8 @@ def make_trail(root: Path, *, seed: int, deliveries: int, is_mixed: bool = False
 def _write(root: Path, done: Path, asked: dict[str, int]) -> None:
     files = -(-asked["deliveries"] // (2 * EVENTS_PER_FILE)) * 2
     (root / "logs").mkdir(parents=True, exist_ok=True)
-    work = partial(_write_number, root / "logs", asked["seed"], bool(asked["is_mixed"]))
+    apart_s = asked["days"] * 86_400 * 4 // files if asked["days"] else APART_S
+    work = partial(_write_number, root / "logs", asked["seed"], bool(asked["is_mixed"]), apart_s)
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         parts = list(pool.map(work, range(files), chunksize=8))
     with (root / EXPECTED).open("w") as out:
@@ -85,24 +87,24 @@ def _write(root: Path, done: Path, asked: dict[str, int]) -> None:
     done.write_text(json.dumps(facts))
 
 
-def _write_number(logs: Path, seed: int, is_mixed: bool, number: int) -> tuple[int, int, list[tuple[int, str]]]:  # noqa: FBT001 - for map
-    return write_file(logs, seed, is_mixed=is_mixed, number=number)
+def _write_number(logs: Path, seed: int, is_mixed: bool, apart_s: int, number: int) -> tuple[int, int, list[tuple[int, str]]]:  # noqa: FBT001 - for map
+    return write_file(logs, seed, is_mixed=is_mixed, number=number, apart_s=apart_s)
 
 
-def write_file(logs: Path, seed: int, *, is_mixed: bool, number: int) -> tuple[int, int, list[tuple[int, str]]]:
+def write_file(logs: Path, seed: int, *, is_mixed: bool, number: int, apart_s: int = APART_S) -> tuple[int, int, list[tuple[int, str]]]:
     """Write file `number`; return its content bytes, stored bytes and planted hits."""
-    records, planted = records_of(seed, number, is_mixed=is_mixed)
+    records, planted = records_of(seed, number, is_mixed=is_mixed, apart_s=apart_s)
     content = ('{"Records":[' + ",".join(records) + "]}").encode()
     stored = zlib_ng.compress(content, 6, GZIP_WINDOW)
-    path = logs / path_of(number)
+    path = logs / path_of(number, apart_s=apart_s)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(stored)
     return len(content), len(stored), planted
 
 
-def records_of(seed: int, number: int, *, is_mixed: bool = False) -> tuple[list[str], list[tuple[int, str]]]:
+def records_of(seed: int, number: int, *, is_mixed: bool = False, apart_s: int = APART_S) -> tuple[list[str], list[tuple[int, str]]]:
     """Return a file's records (its own, then the first of its twin's) and the hits planted in them."""
-    own, again = Draw(seed, number, is_mixed=is_mixed), Draw(seed, twin_of(number), is_mixed=is_mixed)
+    own, again = (Draw(seed, each, is_mixed=is_mixed, apart_s=apart_s) for each in (number, twin_of(number)))
     chosen = [(own, at) for at in range(EVENTS_PER_FILE - REDELIVERED_PER_FILE)] + [(again, at) for at in range(REDELIVERED_PER_FILE)]
     rules = _rules(seed)
     records = [_record(draw, at, rules) for draw, at in chosen]

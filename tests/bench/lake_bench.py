@@ -61,13 +61,14 @@ def timed() -> Iterator[Spent]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bench as asked on the command line; 1 when lake and files disagree."""
     asked = _options().parse_args(arguments)
-    trail = make_trail(asked.folder / "trail", seed=asked.seed, deliveries=asked.events)
+    trail = make_trail(asked.folder / "trail", seed=asked.seed, deliveries=asked.events, days=asked.days)
     library = Library()
     rules = _rules(library, asked.folder / "rules", asked.seed)
     folder = asked.folder / "lake"
     shutil.rmtree(folder, ignore_errors=True)
     lake = Lake.open(folder, mappings=library.mappings, create=True)
-    print(f"{trail.deliveries:,} events, {trail.content_bytes / 1e6:,.0f} MB, {asked.processes} processes, load {os.getloadavg()[0]:.1f}\n")
+    sizes = f"{trail.content_bytes / 1e6:,.0f} MB, {trail.stored_bytes / 1e6:,.0f} MB as .json.gz"
+    print(f"{trail.deliveries:,} events over {asked.days} days, {sizes}, {asked.processes} processes, load {os.getloadavg()[0]:.1f}\n")
     print("| step | wall s | CPU s | |\n|---|---|---|---|")
     _measure_adding(lake, trail, asked.processes)
     is_right = True
@@ -80,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seed", type=int, default=REPORT_SEED)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path, required=True)

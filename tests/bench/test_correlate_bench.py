@@ -27,7 +27,13 @@ TEN_MINUTES = 600_000_000
 pytestmark = pytest.mark.bench
 
 
-def correlation(kind: CorrelationType, *, rules: str = "a", gte: str = "", values: tuple[str, ...] = ()) -> Correlation:
+HOURLY = frozenset((CorrelationType.FIRST_SEEN, CorrelationType.RARE, CorrelationType.SPIKE))
+
+
+def correlation(kind: CorrelationType, *, rules: str = "a", gte: str = "", lt: str = "", values: tuple[str, ...] = ()) -> Correlation:
+    """Return one over rules of one letter; a baseline looks back seven days at its own rule."""
+    thresholds = [(Comparison.GTE, gte), (Comparison.LT, lt)]
+    is_hourly = kind in HOURLY
     return Correlation(
         id="c",
         name="c",
@@ -37,8 +43,11 @@ def correlation(kind: CorrelationType, *, rules: str = "a", gte: str = "", value
         type=kind,
         operands=tuple(Operand(name=rule, id=rule) for rule in rules),
         group_by=(KeyField(name="user"),),
-        timespan_us=TEN_MINUTES,
-        thresholds=(Threshold(comparison=Comparison.GTE, number=Decimal(gte)),) if gte else (),
+        timespan_us=0 if is_hourly else TEN_MINUTES,
+        lookback_us=7 * 24 * 3_600_000_000 if is_hourly else 0,
+        population=Operand(name=rules, id=rules) if is_hourly else None,
+        listed=tuple(map(str, range(100))) if kind is CorrelationType.SHARE else (),
+        thresholds=tuple(Threshold(comparison=comparison, number=Decimal(text)) for comparison, text in thresholds if text),
         values=tuple(KeyField(name=value) for value in values),
         percentile=Decimal(95) if kind is CorrelationType.VALUE_PERCENTILE else None,
     )
@@ -91,7 +100,14 @@ def heading() -> Iterator[None]:
         ("temporal, three operands", correlation(CorrelationType.TEMPORAL, rules="abc")),
         ("value_count gte, few", correlation(CorrelationType.VALUE_COUNT, gte="110", values=("ip",))),
         ("value_count gte, many", correlation(CorrelationType.VALUE_COUNT, gte="40", values=("ip",))),
+        ("value_sum gte", correlation(CorrelationType.VALUE_SUM, gte="26000", values=("ip",))),
+        ("value_avg gte", correlation(CorrelationType.VALUE_AVG, gte="390", values=("ip",))),
+        ("value_median gte", correlation(CorrelationType.VALUE_MEDIAN, gte="390", values=("ip",))),
         ("value_percentile gte", correlation(CorrelationType.VALUE_PERCENTILE, gte="399", values=("ip",))),
+        ("first_seen, lookback of 7 d", correlation(CorrelationType.FIRST_SEEN, values=("ip",))),
+        ("rare, lookback of 7 d", correlation(CorrelationType.RARE, lt="0.002", values=("ip",))),
+        ("share of 100 values", correlation(CorrelationType.SHARE, gte="0.25", values=("ip",))),
+        ("spike, lookback of 7 d", correlation(CorrelationType.SPIKE, gte="4")),
     ],
 )
 @pytest.mark.timeout(600)
