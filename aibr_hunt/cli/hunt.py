@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from aibr_hunt.cli.groups import NearestGroup
-from aibr_hunt.cli.output import Exit, say, say_json, say_table
-from aibr_hunt.cli.parts import fail_on_option, hunt_path, json_option, library_of, logs_option, tell_warnings, window_options
+from aibr_hunt.cli.output import Exit, complain_lines, counted, say, say_json, say_table
+from aibr_hunt.cli.parts import fail_on_option, json_option, library_of, logs_option, tell_warnings, window_options
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.hunt import Hunt
+
+if TYPE_CHECKING:
+    from aibr_hunt.content.requirements import Need
 
 
 @click.group("hunt", cls=NearestGroup)
@@ -44,20 +50,27 @@ def list_hunts(settings: Settings, *, as_json: bool) -> int:
 @json_option
 @click.pass_obj
 def show_hunt(settings: Settings, name: str, *, as_json: bool) -> int:
-    """Show one hunt: hypothesis, rivals, what each observation would say, what it needs."""
-    from aibr_hunt.content.hunts import load_hunt
+    """Show one hunt: hypothesis, rivals, what each observation would say, which logs it needs and what is blind without them."""
+    from aibr_hunt.content.hunt_paths import hunt_path
+    from aibr_hunt.content.hunts import load_hunt, missing_rules
+    from aibr_hunt.content.mappings import switches_of
+    from aibr_hunt.content.requirements import needs_of
 
     library = library_of(settings)
     path = hunt_path(library, name, kind="hunt")
     hunt = load_hunt(path, catalogue=library.catalogue)
+    every = library.load_all()
+    needs = needs_of(hunt, every, switches_of(library.mappings))
     if as_json:
-        say_json(_hunt_row(hunt, library.shown(path)))
+        say_json(_hunt_row(hunt, library.shown(path), needs))
         return int(Exit.NOTHING_FOUND)
     say(f"{hunt.name}: {hunt.hypothesis}")
     say(f"  file       {library.shown(path)}")
     for label, text in (("actor", hunt.actor), ("behaviour", hunt.behaviour), ("location", hunt.location), ("evidence", hunt.evidence)):
         if text:
             say(f"  {label:<10} {text}")
+    if hunt.case_studies:
+        say(f"  ATLAS case studies: {', '.join(hunt.case_studies)}")
     for key, sentence in hunt.rivals.items():
         say(f"  rival {key}: {sentence}")
     for each in hunt.expect:
@@ -65,12 +78,21 @@ def show_hunt(settings: Settings, name: str, *, as_json: bool) -> int:
         says = [f"for {', '.join(each.supports)}"] if each.supports else []
         says += [f"against {', '.join(each.against)}"] if each.against else []
         say(f"    speaks {'; '.join(says)}. {each.note}".rstrip())
+    for need in needs:
+        say(f"  log {need.switch} ({_DEFAULTS[need.is_on_by_default]}): {need.what}")
+        without = [f"{word} {', '.join(names)}" for word, names in (("nothing for", need.blind), ("less for", need.weaker)) if names]
+        say(f"    without it {'; '.join(without)}")
     if hunt.when_logs_are_off:
         say(f"  when logs are off: {hunt.when_logs_are_off}")
+    for fault in missing_rules(hunt, every):
+        complain_lines(str(fault), level="warning")
     return int(Exit.NOTHING_FOUND)
 
 
-def _hunt_row(hunt: Hunt, shown: str) -> dict[str, object]:
+_DEFAULTS: Final = {True: "on by default", False: "off by default", None: "depends on the deployment"}
+
+
+def _hunt_row(hunt: Hunt, shown: str, needs: Iterable[Need]) -> dict[str, object]:
     """Return a hunt as the row of `--json`; what the row of `hunt list` has stands under the same keys."""
     expected = [
         {"id": each.id, "rules": list(each.rules), "supports": list(each.supports), "against": list(each.against), "note": each.note}
@@ -78,7 +100,12 @@ def _hunt_row(hunt: Hunt, shown: str) -> dict[str, object]:
     ]
     texts = {name: getattr(hunt, name) for name in ("actor", "behaviour", "location", "evidence", "when_logs_are_off")}
     row = {"name": hunt.name, "hypothesis": hunt.hypothesis, "path": shown, "techniques": [each.id for each in hunt.techniques]}
-    return {**row, **texts, "rivals": dict(hunt.rivals), "expect": expected}
+    logs = [
+        {"switch": each.switch, "on_by_default": each.is_on_by_default, "blind": list(each.blind), "weaker": list(each.weaker)}
+        for each in needs
+    ]
+    studies = {"case_studies": list(hunt.case_studies), "logs": logs}
+    return {**row, **texts, "rivals": dict(hunt.rivals), "expect": expected, **studies}
 
 
 @command.command("run", epilog="Example: aibr-hunt hunt run shipped:sagemaker_model_theft --logs ./AWSLogs --report ./case-7")
@@ -111,6 +138,7 @@ def run_hunt(
     Files are looked at whole unless --from, --to or --last say otherwise; the hunt's own window is for live sources.
     """
     from aibr_hunt.cli.running import Wanted, execute
+    from aibr_hunt.content.hunt_paths import hunt_path
     from aibr_hunt.content.hunts import load_hunt
 
     library = library_of(settings)
@@ -134,16 +162,65 @@ def run_hunt(
     return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))
 
 
+@command.command("test", epilog="Example: aibr-hunt hunt test stolen_key_llmjacking")
+@click.argument("names", nargs=-1)
+@json_option
+@click.pass_obj
+def test_hunts(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> int:
+    """Judge the incidents of the hunts NAMES (files, folders, shipped:…, names of hunts; default: all), and whom they speak for."""
+    from aibr_hunt.testing import HuntBench
+
+    started = time.perf_counter()
+    failures = hunts = incidents = 0
+    for result in HuntBench(library_of(settings)).run(names):
+        hunts, incidents, failures = hunts + 1, incidents + result.incidents, failures + len(result.failures)
+        if as_json:
+            told = [f"{each.case}: {each.what}" for each in result.failures]
+            row = {"hunt": result.hunt, "path": result.path, "incidents": result.incidents, "events": result.events}
+            say_json({**row, "failures": told})
+            continue
+        for failure in result.failures:
+            for line in failure.what.splitlines():
+                say(f"FAIL {result.hunt}{' ' if failure.case else ''}{failure.case}: {line}")
+    if not as_json:
+        say(f"{counted(hunts, 'hunt')}, {counted(incidents, 'incident')}, {failures:,} failed, {time.perf_counter() - started:.1f} s")
+    return int(Exit.FINDINGS if failures else Exit.NOTHING_FOUND)
+
+
+@command.command("check", epilog="Example: aibr-hunt hunt check hunts/")
+@click.argument("names", nargs=-1)
+@json_option
+@click.pass_obj
+def check_hunts(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> int:
+    """Check hunts: their form, rules, techniques, rivals and observations, and that their incidents are there."""
+    from aibr_hunt.testing import HuntBench
+
+    errors = advice = hunts = 0
+    for name, findings in HuntBench(library_of(settings)).check(names):
+        hunts += 1
+        errors += sum(finding.is_error for finding in findings)
+        advice += sum(not finding.is_error for finding in findings)
+        if as_json:
+            say_json({"hunt": name, "findings": [{"check": each.check, "what": each.what, "error": each.is_error} for each in findings]})
+            continue
+        for finding in findings:
+            for line in finding.what.splitlines():
+                say(f"{'ERROR' if finding.is_error else 'advice'} {name} [{finding.check}] {line}")
+    if not as_json:
+        say(f"{counted(hunts, 'hunt')}, {counted(errors, 'error')}, {counted(advice, 'piece')} of advice")
+    return int(Exit.FINDINGS if errors else Exit.NOTHING_FOUND)
+
+
 def rules_of_hunt(hunt: Hunt, library: Library) -> Corpus:
     """Return the rules that a hunt names, from all content folders.
 
     Raises:
         ContentErrors: A named rule does not exist.
     """
-    from aibr_hunt.content.hunts import unknown_rules
+    from aibr_hunt.content.hunts import missing_rules
 
     every = library.load_all()
-    missing = unknown_rules(hunt, every.names)
+    missing = missing_rules(hunt, every)
     if missing:
         raise ContentErrors(missing)
     named = {name for each in hunt.expect for name in each.rules}

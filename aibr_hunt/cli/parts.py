@@ -15,7 +15,6 @@ from aibr_hunt.cli.output import complain
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.cache import RuleCache
 from aibr_hunt.content.library import Corpus, Library
-from aibr_hunt.content.shipped import PREFIX
 from aibr_hunt.errors import AibrError, UsageError
 from aibr_hunt.meaning.scalar import time_of
 from aibr_hunt.model.window import Window, utc_text
@@ -30,29 +29,6 @@ F = TypeVar("F", bound=Callable[..., object])
 def library_of(settings: Settings) -> Library:
     """Return the content in force."""
     return Library(settings.content, cache=RuleCache(settings.cache))
-
-
-def hunt_path(library: Library, name: str, *, kind: str) -> Path:
-    """Return the file of a hunt or sweep: a path that exists, a `shipped:…` name, or a name as the list shows it.
-
-    Args:
-        library: The content in force.
-        name: As the user wrote it.
-        kind: `hunt` or `sweep`.
-
-    Raises:
-        UsageError: There is no such thing.
-    """
-    inner = ("sweeps",) if kind == "sweep" else ()
-    if Path(name).is_file():
-        return Path(name)
-    is_shipped = name.startswith(PREFIX)
-    stem = name.removeprefix(PREFIX).removeprefix("sweeps/").removesuffix(".yml")
-    folders = [library.roots[0].joinpath("hunts", *inner)] if is_shipped else reversed(library.folders("hunts", *inner))
-    found = [path for folder in folders if "/" not in stem and (path := folder / f"{stem}.yml").is_file()]
-    if not found:
-        raise UsageError(f"There is no {kind} {name}.", hint=f"`aibr-hunt {kind} list` shows what there is; a path to a file will do too.")
-    return found[0]
 
 
 def json_option(function: F) -> F:

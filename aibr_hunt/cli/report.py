@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from aibr_hunt.cli.output import Exit, say
-from aibr_hunt.cli.parts import hunt_path, library_of, opened_ledger
+from aibr_hunt.cli.parts import library_of, opened_ledger
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.errors import UsageError
 
@@ -21,6 +21,7 @@ from aibr_hunt.errors import UsageError
 def command(settings: Settings, runs: tuple[str, ...], out: Path, hunts: tuple[str, ...], forms: tuple[str, ...]) -> int:
     """Write the report of RUNS (ids; default: the last run) as one self-contained HTML file, Markdown and JSON."""
     from aibr_hunt.cli.reporting import FORMS, write_report
+    from aibr_hunt.content.hunt_paths import hunt_path
     from aibr_hunt.content.hunts import load_hunt
 
     library = library_of(settings)

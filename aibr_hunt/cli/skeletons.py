@@ -159,11 +159,12 @@ Rules, hunts and mappings of our own, on top of the built-in ones of aibr-hunt.
 | folder | holds |
 |---|---|
 | `rules/` | Sigma rules, each with `<name>.tests.yaml` beside it |
-| `hunts/` | hypotheses, and `hunts/sweeps/` for standing sets |
+| `hunts/` | hypotheses, each with `<name>.incidents.yaml` beside it, and `hunts/sweeps/` for standing sets |
 | `mappings/logsources/` | log sources of our own, or ours in place of built-in ones |
 | `mappings/values/` | lists for `%placeholders%` in rules |
 
-Work: `aibr-hunt rules new rules/aws/s3/aws_s3_x.yml`, edit, `aibr-hunt rules test rules`, `aibr-hunt rules check rules`.
+Work: `aibr-hunt rules new rules/aws/s3/aws_s3_x.yml`, edit, `aibr-hunt rules test rules`, `aibr-hunt rules check rules`;
+for hunts `aibr-hunt hunt test hunts`, `aibr-hunt hunt check hunts`.
 Run: `aibr-hunt run rules shipped:aws --logs PATH`.
 """
 
@@ -173,7 +174,7 @@ content = ["."]
 """
 
 CI: Final = """\
-# Tests and checks every rule on each push. Pin the actions and the version of aibr-hunt to what you have reviewed.
+# Tests and checks every rule and hunt on each push. Pin the actions and the version of aibr-hunt to what you have reviewed.
 name: rules
 on: [push, pull_request]
 permissions: {contents: read}
@@ -188,4 +189,6 @@ jobs:
       - run: python -m pip install aibr_hunt
       - run: aibr-hunt rules test rules
       - run: aibr-hunt rules check rules
+      - run: aibr-hunt hunt test hunts
+      - run: aibr-hunt hunt check hunts
 """

@@ -1,4 +1,4 @@
-"""`aibr-hunt sweep`: run a standing set of rules, and show what it has covered."""
+"""`aibr-hunt sweep`: run a standing set of rules, show what it selects and what it has covered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from aibr_hunt.cli.parts import (
     all_option,
     duration_of,
     fail_on_option,
-    hunt_path,
     json_option,
     library_of,
     logs_option,
@@ -34,13 +33,14 @@ from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.rule import Rule
 
 if TYPE_CHECKING:
-    from aibr_hunt.content.sweeps import Sweep
+    from aibr_hunt.content.selection import Choice, Selection
+    from aibr_hunt.content.sweeps import Selector, Sweep
     from aibr_hunt.hunt.schedule import History, Standing
 
 
 @click.group("sweep", cls=NearestGroup)
 def command() -> None:
-    """Run a standing set of rules, and show what it has covered."""
+    """Run a standing set of rules, show what it selects and what it has covered."""
 
 
 @command.command("run", epilog="Example: aibr-hunt sweep run shipped:nightly_aws --logs ./AWSLogs/2026/01/31")
@@ -68,12 +68,13 @@ def run_sweep(
 ) -> int:
     """Run the rules of a sweep over log files or the lake once; cron or a timer starts it again."""
     from aibr_hunt.cli.running import Wanted, execute
+    from aibr_hunt.content.hunt_paths import hunt_path
     from aibr_hunt.content.sweeps import load_sweep
 
     library = library_of(settings)
     sweep = load_sweep(hunt_path(library, name, kind="sweep"))
     wanted = Wanted(
-        rules=sweep.rules,
+        rules=(f"sweep {sweep.name}",),
         logs=logs,
         is_lake=lake,
         source=sweep.source or None,
@@ -84,7 +85,7 @@ def run_sweep(
         kind="sweep",
         label=f"sweep {sweep.name} over {'the lake' if lake else ' '.join(str(path) for path in logs)}",
     )
-    corpus = library.load_rules(sweep.rules)
+    corpus = _selected(sweep, library).corpus
     tell_warnings(corpus)
     return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))
 
@@ -99,14 +100,80 @@ def list_sweeps(settings: Settings, *, as_json: bool) -> int:
     sweeps = load_sweeps(library_of(settings).folders("hunts", "sweeps"))
     if as_json:
         for sweep in sweeps:
-            say_json(
-                {"name": sweep.name, "title": sweep.title, "every": sweep.every, "rules": list(sweep.rules), "source": sweep.source or None}
-            )
+            say_json(_sweep_row(sweep))
         return int(Exit.NOTHING_FOUND)
     say_table(
         ("name", "every", "rules", "title"), [(each.name, each.every, " ".join(each.rules), each.title) for each in sweeps], show_all=True
     )
     return int(Exit.NOTHING_FOUND)
+
+
+def _sweep_row(sweep: Sweep) -> dict[str, object]:
+    row = {"name": sweep.name, "title": sweep.title, "every": sweep.every, "rules": list(sweep.rules), "source": sweep.source or None}
+    requires = "default" if sweep.needs_only_defaults else None
+    chosen = {"levels": list(sweep.levels), "only": [*map(_selector_row, sweep.only)], "leave_out": [*map(_selector_row, sweep.leave_out)]}
+    return {**row, "requires_only": requires, **chosen, "exclude": list(sweep.exclude)}
+
+
+def _selector_row(selector: Selector) -> dict[str, object]:
+    return {"levels": list(selector.levels), "types": list(selector.types), "looks_back": selector.looks_back or None}
+
+
+def _selected(sweep: Sweep, library: Library) -> Selection:
+    """Return what a sweep selects of its rules.
+
+    Raises:
+        ContentErrors: It excludes what is not among them.
+        UsageError: It names rules that are not there.
+    """
+    from aibr_hunt.content.mappings import switches_of
+    from aibr_hunt.content.selection import select
+
+    return select(sweep, library.load_rules(sweep.rules), switches_of(library.mappings))
+
+
+@command.command("show", epilog="Example: aibr-hunt sweep show weekly_aws --all")
+@click.argument("name")
+@json_option
+@all_option
+@click.pass_obj
+def show_sweep(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> int:
+    """Show which rules a sweep selects and which it leaves out, and why."""
+    from aibr_hunt.content.hunt_paths import hunt_path
+    from aibr_hunt.content.sweeps import load_sweep
+
+    library = library_of(settings)
+    sweep = load_sweep(hunt_path(library, name, kind="sweep"))
+    selection = _selected(sweep, library)
+    tell_refused(selection.corpus.refused)
+    tell_warnings(selection.corpus)
+    choices = sorted(selection.choices, key=lambda each: (not each.is_selected, each.thing.name))
+    if as_json:
+        for each in choices:
+            say_json(_choice_row(each))
+        return int(Exit.USER_MISTAKE if selection.corpus.refused else Exit.NOTHING_FOUND)
+    say(f"{sweep.name}: {sweep.title or sweep.description}".rstrip(": "))
+    if sweep.title and sweep.description:
+        say(f"  {sweep.description}")
+    for is_selected, word in ((True, "selected"), (False, "left out")):
+        found = [each for each in choices if each.is_selected is is_selected]
+        say()
+        say(f"{word} ({len(found)}), of {' '.join(sweep.rules)}; due every {sweep.every}" if is_selected else f"{word} ({len(found)})")
+        if found:
+            say_table(("rule", "level", "type", "looks back", "why"), [_choice_cells(each) for each in found], show_all=show_all)
+    return int(Exit.USER_MISTAKE if selection.corpus.refused else Exit.NOTHING_FOUND)
+
+
+def _choice_cells(choice: Choice) -> tuple[str, ...]:
+    from aibr_hunt.content.selection import length_text
+
+    reach = length_text(choice.looks_back_us) if choice.looks_back_us else ""
+    return choice.thing.name, choice.thing.level, choice.type, reach, choice.why
+
+
+def _choice_row(choice: Choice) -> dict[str, object]:
+    row = {"rule": choice.thing.name, "level": choice.thing.level, "type": choice.type, "requires": list(choice.requires)}
+    return {**row, "looks_back_s": choice.looks_back_us // 1_000_000, "is_selected": choice.is_selected, "why": choice.why}
 
 
 @command.command("status", epilog="Example: aibr-hunt sweep status shipped:nightly_aws")
@@ -116,6 +183,7 @@ def list_sweeps(settings: Settings, *, as_json: bool) -> int:
 @click.pass_obj
 def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> int:
     """Show for each rule of a sweep what committed runs have covered, and what was asked with an older meaning."""
+    from aibr_hunt.content.hunt_paths import hunt_path
     from aibr_hunt.content.sweeps import load_sweep
     from aibr_hunt.hunt.schedule import History
 
@@ -123,7 +191,7 @@ def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> i
     sweep = load_sweep(hunt_path(library, name, kind="sweep"))
     rows: list[tuple[str, ...]] = []
     stale_or_open = 0
-    corpus = library.load_rules(sweep.rules)
+    corpus = _selected(sweep, library).corpus
     tell_refused(corpus.refused)
     tell_warnings(corpus)
     with opened_ledger(settings, create=False) as ledger:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aibr_hunt.content.yaml import Document, YamlValue, load_yaml
-from aibr_hunt.errors import ContentError, ContentErrors
-from aibr_hunt.meaning.bind import split_path
+from aibr_hunt.content.case_reader import CaseReader, own, read_document, with_value
+from aibr_hunt.content.yaml import YamlValue
+from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.event import Json
 
 _KEYS: Final = frozenset(("hit", "event", "why", "each"))
@@ -74,94 +72,41 @@ def load_cases(path: Path, shown: str | None = None) -> CaseFile:
         ContentErrors: Everything that is wrong with it, with lines.
     """
     name = shown or path.as_posix()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContentErrors((ContentError(f"cannot be read: {error}.", path=name),)) from None
-    reader = _Reader(load_yaml(text, name), name)
+    reader = _Reader(read_document(path, name), name)
     found = reader.read()
     if reader.faults:
         raise ContentErrors(tuple(reader.faults))
     return found
 
 
-class _Reader:
+class _Reader(CaseReader):
     """Reads one file of cases."""
-
-    def __init__(self, document: Document, path: str) -> None:
-        self.document = document
-        self.path = path
-        self.faults: list[ContentError] = []
 
     def read(self) -> CaseFile:
         """Return the cases; `faults` says what is wrong."""
         body = self.document.value if isinstance(self.document.value, dict) else {}
-        for key in body:
-            if key not in _TOP_KEYS:
-                self._fault(f"has the unknown key {key!r}.", key, hint=nearest_key(key, _TOP_KEYS))
+        self.check_keys(body, _TOP_KEYS, "")
         cases = body.get("cases")
         if not isinstance(cases, dict) or not cases:
-            self._fault("has no cases.", "cases", hint="Add `cases:` with one named case for each event.")
+            self.fault("has no cases.", "cases", hint="Add `cases:` with one named case for each event.")
             cases = {}
         found = tuple(case for key, value in cases.items() for case in self._cases(key, value))
-        return CaseFile(rule=str(body.get("rule") or ""), path=self.path, cases=found, equivalent=self._equivalent(body.get("equivalent")))
-
-    def _fault(self, what: str, *at: str | int, hint: str = "") -> None:
-        self.faults.append(ContentError(what, path=self.path, line=self.document.line(*at), hint=hint))
+        return CaseFile(rule=str(body.get("rule") or ""), path=self.path, cases=found, equivalent=self.equivalent(body.get("equivalent")))
 
     def _cases(self, name: str, value: YamlValue) -> Iterator[Case]:
+        at = ("cases", name)
         if not isinstance(value, dict):
-            self._fault(f"case {name} is no map.", "cases", name, hint="Write {hit: true, event: {...}}.")
+            self.fault(f"case {name} is no map.", *at, hint="Write {hit: true, event: {...}}.")
             return
-        for key in value:
-            if key not in _KEYS:
-                self._fault(f"case {name} has the unknown key {key!r}.", "cases", name, key, hint=nearest_key(key, _KEYS))
+        self.check_keys(value, _KEYS, f"case {name}", *at)
         hit, event, each = value.get("hit"), value.get("event"), value.get("each")
         if not isinstance(hit, bool) or not isinstance(event, dict):
-            self._fault(f"case {name} needs `hit: true` or `hit: false`, and an event.", "cases", name)
+            self.fault(f"case {name} needs `hit: true` or `hit: false`, and an event.", *at)
             return
-        line, why = self.document.line("cases", name), str(value.get("why") or "")
+        line, why = self.document.line(*at), str(value.get("why") or "")
         if each is None:
             yield Case(name=name, hit=hit, event=own(event), why=why, line=line)
             return
-        field, values = next(iter(each.items())) if isinstance(each, dict) and len(each) == 1 else ("", None)
-        if not isinstance(values, list) or not values:
-            self._fault(f"case {name}: each must be one field with a list of values.", "cases", name, hint="Write each: {field: [v1, v2]}.")
-            return
+        field, values = self.one_field(each, f"case {name}", *at)
         for one in values:
             yield Case(name=f"{name}[{one}]", hit=hit, event=with_value(own(event), field, own(one)), why=why, line=line)
-
-    def _equivalent(self, value: YamlValue) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for index, row in enumerate(value if isinstance(value, list) else [] if value is None else [value]):
-            if not isinstance(row, dict) or not row.get("mutant") or not row.get("why"):
-                self._fault("an equivalent mutant needs `mutant` and `why`.", "equivalent", index)
-                continue
-            found[str(row["mutant"])] = str(row["why"])
-        return found
-
-
-def own(value: YamlValue) -> Json:
-    """Return a copy that shares nothing with other cases: YAML anchors do share."""
-    return copy.deepcopy(value)
-
-
-def with_value(event: Json, field: str, value: Json) -> Json:
-    """Return the event with the member at a dotted path set; objects on the way are made."""
-    at = event
-    path = split_path(field)
-    for member in path[:-1]:
-        if not isinstance(at, dict):
-            break
-        if not isinstance(at.get(member), dict):
-            at[member] = {}
-        at = at[member]
-    if isinstance(at, dict):
-        at[path[-1]] = value
-    return event
-
-
-def nearest_key(key: str, known: frozenset[str]) -> str:
-    """Return a hint with the nearest known key, or with all of them."""
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(known))}."

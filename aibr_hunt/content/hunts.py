@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final, cast
 
 from aibr_hunt.content.catalogue import Catalogue
+from aibr_hunt.content.corpus import Corpus
 from aibr_hunt.content.schemas import CheckedFile, YamlMap, content_files, nearest, read_checked
+from aibr_hunt.content.shipped import PREFIX
 from aibr_hunt.content.yaml import YamlValue
 from aibr_hunt.errors import AibrError, ContentError, ContentErrors
 from aibr_hunt.model.hunt import Hunt, Observation
@@ -71,6 +73,16 @@ def unknown_rules(hunt: Hunt, known: Collection[str]) -> tuple[ContentError, ...
         for at, name in enumerate(_texts(row["rules"]))
         if name in missing
     )
+
+
+def missing_rules(hunt: Hunt, every: Corpus) -> tuple[AibrError, ...]:
+    """Return an error for each rule that the hunt names and that is not among `every`; one whose file is refused says why besides."""
+    missing = unknown_rules(hunt, every.names)
+    if not missing:
+        return ()
+    named = {name for each in hunt.expect for name in each.rules} - every.names
+    refused = [error for shown, error in every.refused if Path(shown.removeprefix(PREFIX)).stem in named]
+    return (*missing, *refused)
 
 
 def _contradictions(checked: CheckedFile, catalogue: Catalogue) -> Iterator[ContentError]:
@@ -157,6 +169,7 @@ def _hunt(checked: CheckedFile, catalogue: Catalogue) -> Hunt:
         triage=_texts(root.get("triage")),
         preserve_first=_texts(root.get("preserve_first")),
         when_logs_are_off=_text(root, "when_logs_are_off"),
+        case_studies=_texts(root.get("case_studies")),
         extra=extra,
     )
 

@@ -22,10 +22,12 @@ from aibr_hunt.errors import ContentError, ContentErrors
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
 
-SchemaName: TypeAlias = Literal["logsource", "hunt", "sweep"]
+SchemaName: TypeAlias = Literal["logsource", "hunt", "incidents", "sweep"]
 YamlMap: TypeAlias = dict[str, YamlValue]
 
 SUFFIXES: Final = (".yml", ".yaml")
+# Incidents lie beside their hunts and are no hunts themselves.
+INCIDENTS_SUFFIXES: Final = (".incidents.yaml", ".incidents.yml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class CheckedFile:
 def content_files(folders: Iterable[Path]) -> tuple[Path, ...]:
     """Return the YAML files of the folders, by stem; a later folder's file replaces an earlier one's of the same stem.
 
+    Files of incidents are left out: their hunts name them.
+
     Raises:
         ContentErrors: A folder cannot be listed.
     """
@@ -61,7 +65,9 @@ def content_files(folders: Iterable[Path]) -> tuple[Path, ...]:
             listed = sorted(folder.iterdir())
         except OSError as fault:
             raise ContentErrors((ContentError(f"The folder cannot be listed: {fault.strerror}.", path=folder),)) from fault
-        found |= {path.stem: path for path in listed if path.suffix in SUFFIXES and path.is_file()}
+        found |= {
+            path.stem: path for path in listed if path.suffix in SUFFIXES and not path.name.endswith(INCIDENTS_SUFFIXES) and path.is_file()
+        }
     return tuple(found[stem] for stem in sorted(found))
 
 

@@ -159,6 +159,7 @@ class Stage:
         self.left = Table("left_out", LEFT)
         self.reasons: dict[tuple[str, str, str], int] = {}
         self.shared: set[int] = set()
+        self._shared_masks: set[int] = set()
         self._count = 0
         self._batch: dict[str, tuple[int, int]] = {}
         self._waiting = 0
@@ -166,6 +167,10 @@ class Stage:
         for node in nodes:
             self._bind(node, readers)
         self._masks = [(node.index, self._mask(node)) for node in nodes]
+        # The rules whose events are read, each with the ids of the correlations that it serves; asked for with each event.
+        self.rules: dict[str, tuple[str, ...]] = {
+            rule_id: tuple(dict.fromkeys(target.node.correlation.id for target in feed.targets)) for rule_id, feed in self._feeds.items()
+        }
 
     def _bind(self, node: Node, readers: Readers) -> None:
         measured = node.measured_fields
@@ -184,13 +189,6 @@ class Stage:
 
     def _mask(self, node: Node) -> int:
         return sum({1 << self._feeds[operand.id].bit for operand in node.correlation.operands if not operand.is_correlation})
-
-    @property
-    def rules(self) -> dict[str, tuple[str, ...]]:
-        """The rules whose events are read, each with the ids of the correlations that it serves."""
-        return {
-            rule_id: tuple(dict.fromkeys(target.node.correlation.id for target in feed.targets)) for rule_id, feed in self._feeds.items()
-        }
 
     def add(self, rule_id: str, event_id: str, *, time_us: int | None, event: Json) -> bool:
         """Take one event under one rule; return False when it serves nothing or is there already."""
@@ -213,7 +211,10 @@ class Stage:
         return True
 
     def _share(self, mask: int) -> None:
-        """Note the correlations of which one event serves two operands."""
+        """Note the correlations of which one event serves two operands: the same few combinations of rules come again and again."""
+        if mask in self._shared_masks:
+            return
+        self._shared_masks.add(mask)
         for index, own in self._masks:
             if (own & mask).bit_count() > 1:
                 self.shared.add(index)

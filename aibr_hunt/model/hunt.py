@@ -39,6 +39,7 @@ class Hunt:
         scan_bytes: Upper bound of bytes to scan; 0 when the hunt sets none.
         pivots: Fields on which to go on.
         when_logs_are_off: What to do when a log that it needs is off; may be empty.
+        case_studies: Ids of ATLAS case studies in which it happened like this, such as `AML.CS0012`.
     """
 
     name: str
@@ -60,4 +61,5 @@ class Hunt:
     triage: tuple[str, ...] = ()
     preserve_first: tuple[str, ...] = ()
     when_logs_are_off: str = ""
+    case_studies: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)

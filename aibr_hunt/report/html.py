@@ -28,7 +28,7 @@ def render_html(findings: Findings) -> str:
     page = build_page(findings)
     drawing = timeline_svg(page.leads, coverage=findings.coverage, link=lambda lead_id: _address(page, lead_id))
     return (
-        _environment()
+        page_environment()
         .get_template("report.html.j2")
         .render(
             page=page,
@@ -92,7 +92,8 @@ def _digest(text: str) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return the environment of every HTML page: whatever a template prints is escaped, visible and bounded."""
     environment = Environment(
         loader=PackageLoader("aibr_hunt.report"),
         autoescape=True,

@@ -40,6 +40,11 @@ class Standing:
     against: tuple[Seen, ...]
     verdict: str
 
+    @property
+    def balance(self) -> int:
+        """How many observations were seen that speak for it, less those that speak against it."""
+        return _count(self.supports, "seen") - _count(self.against, "seen")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:

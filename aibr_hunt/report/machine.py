@@ -217,7 +217,9 @@ def _argument(argument: Argument) -> _Form:
 
 
 def _hunt(hunt: Hunt) -> _Form:
-    return _plain_form(hunt, "name path text_digest title hypothesis actor behaviour location evidence pivots when_logs_are_off")
+    return _plain_form(
+        hunt, "name path text_digest title hypothesis actor behaviour location evidence pivots when_logs_are_off case_studies"
+    )
 
 
 def _cast(cast: Cast) -> _Form:

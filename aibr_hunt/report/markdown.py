@@ -24,7 +24,7 @@ def render_markdown(findings: Findings) -> str:
     page = build_page(findings)
     told = {card.lead.id for card in page.cards}
     text = (
-        _environment()
+        page_environment()
         .get_template("report.md.j2")
         .render(
             page=page,
@@ -63,7 +63,8 @@ def _finalize(value: object) -> object:
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return the environment of every Markdown page: whatever a template prints is escaped for Markdown."""
     environment = Environment(
         loader=PackageLoader("aibr_hunt.report"),
         autoescape=False,  # noqa: S701 - the output is Markdown; `finalize` escapes for it

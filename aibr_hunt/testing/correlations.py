@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from typing import Final
 
 from aibr_hunt.content.checks import Score
-from aibr_hunt.content.correlation_cases import CorrelationCase, CorrelationCases, TimedEvent
+from aibr_hunt.content.correlation_cases import CorrelationCase, CorrelationCases
 from aibr_hunt.content.correlation_mutants import CorrelationMutant, mutants_of_correlation
 from aibr_hunt.content.library import Corpus, Library
+from aibr_hunt.content.timed_events import TimedEvent
 from aibr_hunt.correlate.correlator import Correlator
 from aibr_hunt.correlate.reach import reach_us
 from aibr_hunt.correlate.values import Component
+from aibr_hunt.meaning.bind import binder_of, fields_of, leaves
 from aibr_hunt.meaning.keys import KeyReader
 from aibr_hunt.meaning.match import RuleSet, compile_rules
 from aibr_hunt.model.correlation import Correlation
 from aibr_hunt.model.event import Json
-from aibr_hunt.model.mapping import FieldPath
 from aibr_hunt.model.mapping import Mapping as LogMapping
+from aibr_hunt.model.predicate import Keyword
 from aibr_hunt.model.rule import Rule
+from aibr_hunt.testing.placing import HOUR_US, START_US, dated, digest_of, moment_text
 
-HOUR_US: Final = 3_600_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Where the time of a case is 0: a whole hour, so that hours in a case are hours of the clock.
-START_US: Final = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()) * 1_000_000
 _FAR_US: Final = 1 << 61
 # Cases are judged together within a thousand years: a date has four digits.
 _MOST_US: Final = 1000 * 365 * 24 * HOUR_US
@@ -47,11 +42,43 @@ class _Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Operand:
-    """A rule that a correlation needs, compiled."""
+    """A rule that a correlation needs, compiled.
+
+    Attributes:
+        is_timeless: Neither time nor name of an event changes whether it meets the rule.
+        known: What was found for the undated events of a timeless rule, by identity; the event is kept with it.
+    """
 
     rule_id: str
     rules: RuleSet
     mapping: LogMapping | None
+    is_timeless: bool
+    known: dict[int, tuple[Json, bool]] = field(default_factory=dict)
+
+    def meets(self, timed: TimedEvent, event: Json) -> bool:
+        """True when the dated event meets the rule: an event that is repeated is asked once where that says the same."""
+        if not self.is_timeless:
+            return bool(self.rules.match(event))
+        found = self.known.get(id(timed.event))
+        if found is None:
+            found = self.known[id(timed.event)] = timed.event, bool(self.rules.match(timed.event))
+        return found[1]
+
+
+class _KnownKeys(KeyReader):
+    """A reader that reads an event once, however often it is added: in order, in reverse, late."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, name: str, mapping: LogMapping | None) -> None:
+        super().__init__(name, mapping)
+        self._known: dict[int, tuple[Json, tuple[str, ...]]] = {}
+
+    def keys(self, event: Json) -> tuple[str, ...]:
+        found = self._known.get(id(event))
+        if found is None:
+            found = self._known[id(event)] = event, super().keys(event)
+        return found[1]
 
 
 class CorrelationTrial:
@@ -74,14 +101,43 @@ class CorrelationTrial:
         self.operands = [_operand(rule, library) for rule in part.matched]
         self.mappings = {operand.rule_id: operand.mapping for operand in self.operands}
         self.names: dict[str, str] = {}
+        self._readers: dict[tuple[str, str], _KnownKeys] = {}
         with self._correlator([correlation]):
             pass  # refuses now what no case could be asked
 
     def _correlator(self, correlations: Sequence[Correlation]) -> Correlator:
-        return Correlator([*self.inner, *correlations], readers=lambda rule, field: KeyReader(field, self.mappings[rule]))
+        return Correlator([*self.inner, *correlations], readers=self._reader)
 
-    def faults(self, case: CorrelationCase) -> Iterator[str]:
-        """Yield a sentence for every way in which the case went wrong."""
+    def _reader(self, rule: str, name: str) -> KeyReader:
+        if (rule, name) not in self._readers:
+            self._readers[rule, name] = _KnownKeys(name, self.mappings[rule])
+        return self._readers[rule, name]
+
+    def faults(self, cases: Sequence[CorrelationCase]) -> Iterator[tuple[CorrelationCase, str]]:
+        """Yield each case that went wrong, with a sentence for every way in which it did.
+
+        All cases are judged at once, as for `score`: in order, in reverse, and with the late events in a run of their own. One that seems
+        wrong there is asked again alone.
+        """
+        for placed in self._placed(cases, [CorrelationMutant(what="", correlation=self.correlation)]):
+            for case in self._doubtful(placed):
+                yield from ((case, what) for what in self.faults_of(case))
+
+    def _doubtful(self, placed: Sequence[tuple[CorrelationCase, int]]) -> list[CorrelationCase]:
+        """Return the cases that seem wrong when they are judged together."""
+        deliveries = [each for case, start in placed for each in self._deliveries(case, start)]
+        on_time, late = [each for each in deliveries if not each.is_late], [each for each in deliveries if each.is_late]
+        runs = [[deliveries], [deliveries[::-1]], *([[on_time, late]] if late else [])]
+        found, *others = (self._judged(placed, [self.correlation], each) for each in runs)
+        return [
+            case
+            for case, start in placed
+            if self._is_noticed(case, found.get((self.correlation.id, start), []))
+            or any(_sorted(other.get((self.correlation.id, start))) != _sorted(found.get((self.correlation.id, start))) for other in others)
+        ]
+
+    def faults_of(self, case: CorrelationCase) -> Iterator[str]:
+        """Yield a sentence for every way in which one case went wrong, judged alone."""
         deliveries = self._deliveries(case, START_US)
         covered = {self.correlation.id: _without((START_US + low, START_US + high) for low, high in case.uncovered)}
         found = self._episodes([deliveries], covered)
@@ -92,6 +148,22 @@ class CorrelationTrial:
         on_time = [each for each in deliveries if not each.is_late]
         if late and self._episodes([on_time, late], covered) != found:
             yield "the answer changes when the late events arrive in a run of their own."
+
+    def without_episode(self, cases: Sequence[CorrelationCase]) -> tuple[CorrelationCase, ...]:
+        """Return the cases of which no episode comes, their events in order: less than `faults` asks, and much faster.
+
+        All cases are judged at once, as for `score`; one that has no episode there is asked again alone.
+        """
+        mutant = CorrelationMutant(what="", correlation=self.correlation)
+        missed: list[CorrelationCase] = []
+        for placed in self._placed(cases, [mutant]):
+            found = self._judged(placed, [self.correlation])
+            missed += [case for case, start in placed if not found.get((self.correlation.id, start))]
+        return tuple(case for case in missed if not self._has_episode(case))
+
+    def _has_episode(self, case: CorrelationCase) -> bool:
+        covered = {self.correlation.id: _without((START_US + low, START_US + high) for low, high in case.uncovered)}
+        return bool(self._episodes([self._deliveries(case, START_US)], covered))
 
     def _episodes(self, runs: Sequence[Sequence[_Delivery]], covered: Mapping[str, Sequence[tuple[int, int]]]) -> tuple[Component, ...]:
         """Return the episodes that are there after the last of several runs over one history."""
@@ -144,19 +216,30 @@ class CorrelationTrial:
         return 2 * ((max(times, default=0) + looks) // HOUR_US + 2) * HOUR_US
 
     def _judged(
-        self, placed: Sequence[tuple[CorrelationCase, int]], correlations: Sequence[Correlation]
+        self,
+        placed: Sequence[tuple[CorrelationCase, int]],
+        correlations: Sequence[Correlation],
+        runs: Sequence[Sequence[_Delivery]] | None = None,
     ) -> dict[tuple[str, int], list[Component]]:
-        """Return the episodes of each correlation in each case, by its id and the start of the case."""
+        """Return the episodes of each correlation in each case, by its id and the start of the case.
+
+        Args:
+            placed: The cases, each with the start of its own time.
+            correlations: Those that are asked.
+            runs: What is added one after the other, judged each time; None for all deliveries in their order.
+        """
         starts = [start for _, start in placed]
         holes = [(start + low, start + high) for case, start in placed for low, high in case.uncovered]
         ids = {each.id for each in correlations}
+        covered = dict.fromkeys(ids, _without(holes))
         found: dict[tuple[str, int], list[Component]] = {}
         with self._correlator(correlations) as correlator:
-            for case, start in placed:
-                _add(correlator, self._deliveries(case, start))
-            for episode in correlator.components(covered=dict.fromkeys(ids, _without(holes)), only=ids):
-                nearest = min(starts, key=lambda start: abs(episode.last_us - start))
-                found.setdefault((episode.correlation_id, nearest), []).append(episode)
+            for run in runs or [[each for case, start in placed for each in self._deliveries(case, start)]]:
+                _add(correlator, run)
+                found = {}
+                for episode in correlator.components(covered=covered, only=ids):
+                    nearest = min(starts, key=lambda start: abs(episode.last_us - start))
+                    found.setdefault((episode.correlation_id, nearest), []).append(episode)
         return found
 
     def _is_noticed(self, case: CorrelationCase, found: Sequence[Component]) -> bool:
@@ -169,18 +252,40 @@ class CorrelationTrial:
     def _met(self, timed: TimedEvent, start_us: int) -> Iterator[_Delivery]:
         time_us = start_us + timed.at_us
         events = {id(operand.mapping): operand.mapping for operand in self.operands}
-        made = {key: _made(timed, mapping, time_us) for key, mapping in events.items()}
+        made = {key: dated(timed, mapping, time_us) for key, mapping in events.items()}
         for operand in self.operands:
             event = made[id(operand.mapping)]
-            if operand.rules.match(event):
-                digest = hashlib.sha256(json.dumps([timed.name, time_us, event], sort_keys=True).encode()).hexdigest()
+            if operand.meets(timed, event):
+                digest = digest_of(timed, event, time_us)
                 self.names[digest] = timed.name
                 yield _Delivery(rule_id=operand.rule_id, event_id=digest, time_us=time_us, event=event, is_late=timed.late_us > 0)
 
 
 def _operand(rule: Rule, library: Library) -> _Operand:
     mapping = library.mapping_for(rule.logsource)
-    return _Operand(rule_id=rule.id, rules=compile_rules([rule], mapping), mapping=mapping)
+    rules = compile_rules([rule], mapping)
+    return _Operand(rule_id=rule.id, rules=rules, mapping=mapping, is_timeless=_is_timeless(rule, mapping))
+
+
+def _is_timeless(rule: Rule, mapping: LogMapping | None) -> bool:
+    """True when the rule reads nothing that lies on, above or below a path that `dated` sets."""
+    found = list(leaves(rule.predicate))
+    if mapping is None:
+        return True
+    if any(isinstance(leaf, Keyword) for leaf in found):
+        return False
+    binder = binder_of(mapping)
+    read = {_lower(path) for name in fields_of(rule.predicate) for path in binder.field(name).paths}
+    written = [_lower(path) for path in (mapping.time, *mapping.identity)]
+    return not any(one[: len(other)] == other[: len(one)] for one in read for other in written)
+
+
+def _lower(path: Sequence[str]) -> tuple[str, ...]:
+    return tuple(member.lower() for member in path)
+
+
+def _sorted(found: Sequence[Component] | None) -> list[Component]:
+    return sorted(found or (), key=_order)
 
 
 def _order(episode: Component) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
@@ -190,26 +295,6 @@ def _order(episode: Component) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
 def _add(correlator: Correlator, deliveries: Iterable[_Delivery]) -> None:
     for each in deliveries:
         correlator.add(each.rule_id, event_id=each.event_id, time_us=each.time_us, event=each.event)
-
-
-def _made(timed: TimedEvent, mapping: LogMapping | None, time_us: int) -> Json:
-    """Return the event with its time and identity where the mapping has them."""
-    event = copy.deepcopy(timed.event)
-    if mapping is not None:
-        moment = _EPOCH + timedelta(microseconds=time_us)
-        _put(event, mapping.time, moment.isoformat().replace("+00:00", "Z"))
-        if mapping.identity:
-            _put(event, mapping.identity[-1], timed.name)
-    return event
-
-
-def _put(event: Json, path: FieldPath, value: str) -> None:
-    for member in path[:-1]:
-        if not isinstance(event, dict):
-            return
-        event = event.setdefault(member, {})
-    if isinstance(event, dict):
-        event[path[-1]] = value
 
 
 def _without(holes: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -227,10 +312,7 @@ def _told(found: Sequence[Component]) -> str:
     """Return what was found, for a sentence that begins with `there`."""
     if not found:
         return "is none"
-    shown = "; ".join(f"{_moment(each.first_us)} to {_moment(each.last_us)} of {', '.join(each.group) or 'all'}" for each in found[:3])
+    shown = "; ".join(
+        f"{moment_text(each.first_us)} to {moment_text(each.last_us)} of {', '.join(each.group) or 'all'}" for each in found[:3]
+    )
     return f"{'is 1' if len(found) == 1 else f'are {len(found)}'}: {shown}"
-
-
-def _moment(time_us: int) -> str:
-    """Return a time as cases write it: seconds after the start."""
-    return f"{(time_us - START_US) / 1_000_000:g}s"

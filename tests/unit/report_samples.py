@@ -230,6 +230,7 @@ def hunt() -> Hunt:
         triage=("Where did the key leak?",),
         preserve_first=("the key's last use",),
         when_logs_are_off="Ask for the bill.",
+        case_studies=("AML.CS0012", "AML.CS0030"),
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aibr_hunt.content.correlation_cases import MAX_EVENTS, CorrelationCases, load_correlation_cases, time_us
+from aibr_hunt.content.correlation_cases import CorrelationCases, load_correlation_cases
+from aibr_hunt.content.timed_events import MAX_EVENTS, time_us
 from aibr_hunt.errors import ContentErrors
 
 SECOND = 1_000_000

@@ -74,9 +74,9 @@ def test_a_shipped_hunt_has_rivals_that_its_observations_tell_apart(shipped: tup
         assert {rival for supports, against in told for rival in supports | against} == set(hunt.rivals), hunt.name
 
 
-def test_every_rule_that_a_shipped_hunt_names_is_a_shipped_file(shipped: tuple[Hunt, ...]) -> None:
-    stems = {path.stem for path in (ROOT / "rules").rglob("*.yml")}
-    assert [error for hunt in shipped for error in unknown_rules(hunt, stems)] == []
+def test_every_rule_that_a_shipped_hunt_names_is_shipped(shipped: tuple[Hunt, ...]) -> None:
+    names = Library().load_rules(["shipped:"]).names
+    assert [error for hunt in shipped for error in unknown_rules(hunt, names)] == []
 
 
 # --- how a file becomes a value ----------------------------------------------------------------------------------------------------
@@ -104,6 +104,18 @@ def test_a_hunt_is_read_as_written(tmp_path: Path, catalogue: Catalogue) -> None
     assert [(technique.id, technique.version) for technique in hunt.techniques] == [("T1078.004", "19.1")]
     assert (hunt.last, hunt.scan_bytes) == ("P14D", 50_000_000_000)
     assert dict(hunt.extra) == {"author": "a", "date": "2026-01-01", "references": "https://example.com/a"}
+
+
+def test_case_studies_are_kept_as_ids_of_atlas(tmp_path: Path, catalogue: Catalogue) -> None:
+    assert load_hunt(write(tmp_path, SMALL), catalogue=catalogue).case_studies == ()
+    hunt = load_hunt(write(tmp_path, f"{SMALL}case_studies: [AML.CS0012, AML.CS0030]\n"), catalogue=catalogue)
+    assert hunt.case_studies == ("AML.CS0012", "AML.CS0030")
+
+
+@pytest.mark.parametrize("written", ["AML.CS12", "aml.cs0012", "AML.CS00123", "CS0012", "AML.T0012"])
+def test_what_is_no_id_of_a_case_study_is_refused(tmp_path: Path, catalogue: Catalogue, written: str) -> None:
+    [(line, what)] = faults_of(write(tmp_path, f"{SMALL}case_studies:\n  - AML.CS0001\n  - {written}\n"), catalogue)
+    assert (line, what) == (13, f"case_studies[1] must be the id of an ATLAS case study, such as AML.CS0012, not the text '{written}'.")
 
 
 def test_a_hunt_without_window_and_limits_sets_none(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -9,9 +10,9 @@ import pytest
 
 from aibr_hunt.model.hunt import Observation
 from aibr_hunt.model.lead import CoverageState, TriageState
-from aibr_hunt.report import HuntFinding, Observed, observe_hunt
+from aibr_hunt.report import HuntFinding, Observed, observe_hunt, render_html, render_json, render_markdown
 from aibr_hunt.report.hypotheses import Argument, argue
-from tests.unit.report_samples import coverage, hunt, lead, rule
+from tests.unit.report_samples import coverage, findings, hunt, lead, rule
 
 
 def argued(**observed: Observed) -> dict[str, str]:
@@ -99,3 +100,19 @@ def test_a_rule_may_be_named_by_its_id() -> None:
 def test_a_rule_without_coverage_answers_nothing() -> None:
     finding = observe_hunt(hunt(), rules=[rule(0)], leads=[], coverage=[])
     assert finding.observed[0].why_unasked == "rule rule_0: no coverage on record"
+
+
+def test_the_balance_counts_what_was_seen_for_less_what_was_seen_against() -> None:
+    seen = (Observed(observation="probe", lead_ids=("L-1",)), Observed(observation="steady", why_unasked="off"))
+    both = (*seen[:1], Observed(observation="steady", lead_ids=("L-2", "L-3")))
+    for observed, balances in (((), [0, 0, 0]), (seen, [1, -1, 0]), (both, [0, 0, 0])):
+        assert [each.balance for each in argue(HuntFinding(hunt=hunt(), observed=observed)).standings] == balances
+
+
+def test_case_studies_stand_in_every_form_of_the_report() -> None:
+    whole = findings(3)
+    assert "<dt>ATLAS case studies</dt><dd>AML.CS0012, AML.CS0030</dd>" in render_html(whole)
+    assert "**ATLAS case studies:** AML.CS0012, AML.CS0030" in render_markdown(whole).replace("\\.", ".")
+    assert json.loads(render_json(whole))["hypotheses"][0]["case_studies"] == ["AML.CS0012", "AML.CS0030"]
+    without = replace(whole, hunts=tuple(replace(each, hunt=replace(each.hunt, case_studies=())) for each in whole.hunts))
+    assert "case studies" not in render_html(without) + render_markdown(without)
