@@ -19,7 +19,7 @@ from aibr_hunt.cli.settings import LOG_LEVELS, Settings
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("demo", "Run the main job on bundled synthetic logs, and write a report."),
     "init": ("init", "Lay out a repository of your own rules, hunts and mappings."),
-    "rules": ("rules", "List, show, check, test, start and match rules."),
+    "rules": ("rules", "List, show, check, test, start, match and migrate rules."),
     "run": ("run", "Run rules over log files and record leads."),
     "hunt": ("hunt", "List, show and run hunts: hypotheses with what speaks for and against them."),
     "sweep": ("sweep", "Run a standing set of rules, and show what it has covered."),
@@ -28,7 +28,8 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "evidence": ("evidence", "Verify the evidence record."),
     "ledger": ("ledger", "Status, backup and upgrade of the ledger."),
     "report": ("report", "Write the report of a run as HTML, Markdown and JSON."),
-    "coverage": ("coverage", "What was looked at, for which rule, over which time."),
+    "coverage": ("coverage", "What was looked at, and which techniques and case studies the rules can show."),
+    "mappings": ("mappings", "Refresh the catalogues of techniques from a file of yours."),
     "engines": ("engines", "What each engine can say of a rule, and where each log source lies there."),
     "config": ("config", "Show every setting and where it came from."),
     "completion": ("completion", "Print the completion script of your shell."),

@@ -1,4 +1,4 @@
-"""`aibr-hunt rules`: list, show, check, test, start, match, compile and explain rules; the first five for correlations too."""
+"""`aibr-hunt rules`: list, show, check, test, measure, start, match, compile, explain and migrate rules and correlations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from typing import Final
 
 import click
 
+from aibr_hunt.cli.catalogue import say_counts, write_catalogue
 from aibr_hunt.cli.compile import compile_text
 from aibr_hunt.cli.deploy import deploy_pack
 from aibr_hunt.cli.explain import explain_rule
 from aibr_hunt.cli.groups import NearestGroup
+from aibr_hunt.cli.migrate import migrate_tags
+from aibr_hunt.cli.noise import measure_noise
 from aibr_hunt.cli.output import Exit, complain, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import all_option, json_option, library_of, reason_of, tell_refused, tell_warnings
 from aibr_hunt.cli.settings import Settings
@@ -32,25 +35,32 @@ DEFAULT_RULES: Final = ("shipped:",)
 
 @click.group("rules", cls=NearestGroup)
 def command() -> None:
-    """List, show, check, test, start, match, compile and explain rules."""
+    """List, show, check, test, start, match, compile, explain and migrate rules."""
 
 
 command.add_command(compile_text)
 command.add_command(explain_rule)
 command.add_command(deploy_pack)
+command.add_command(migrate_tags)
+command.add_command(measure_noise)
+command.add_command(write_catalogue)
 
 
 @command.command("list", epilog="Example: aibr-hunt rules list shipped:aws --json")
 @click.argument("names", nargs=-1)
+@click.option("--count", "is_count", is_flag=True, help="Print how many there are, by cloud, kind, level, tactic and service.")
 @json_option
 @all_option
 @click.pass_obj
-def list_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool, show_all: bool) -> int:
+def list_rules(settings: Settings, names: tuple[str, ...], *, is_count: bool, as_json: bool, show_all: bool) -> int:
     """List the rules and correlations below NAMES (files, folders, shipped:…, names of rules; default: all built-in ones)."""
-    corpus = library_of(settings).load_rules(names or DEFAULT_RULES)
+    library = library_of(settings)
+    corpus = library.load_rules(names or DEFAULT_RULES)
     tell_refused(corpus.refused)
     tell_warnings(corpus)
-    if as_json:
+    if is_count:
+        say_counts(library, corpus, as_json=as_json)
+    elif as_json:
         for thing in corpus.things:
             say_json(_row(thing, corpus))
     else:
@@ -119,7 +129,7 @@ def test_rules(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> 
     from aibr_hunt.testing import Bench
 
     started = time.perf_counter()
-    results = list(Bench(library_of(settings)).run(names or DEFAULT_RULES))
+    results = list(Bench(library_of(settings)).run(names or DEFAULT_RULES, processes=settings.processes))
     failures = 0
     for result in results:
         failures += len(result.failures)
@@ -154,7 +164,7 @@ def check_rules(settings: Settings, names: tuple[str, ...], *, scores: bool, as_
 
     errors = advice = rules = 0
     killed = total = 0
-    for name, findings, score in Bench(library_of(settings)).check(names or DEFAULT_RULES):
+    for name, findings, score in Bench(library_of(settings)).check(names or DEFAULT_RULES, processes=settings.processes):
         rules += 1
         errors += sum(finding.is_error for finding in findings)
         advice += sum(not finding.is_error for finding in findings)

@@ -34,6 +34,7 @@ from aibr_hunt.model.mapping import Mapping
 SHOWN_LEADS = 20
 # Lines of what was not seen; the report holds all of them.
 SHOWN_GAPS = 30
+SHOWN_NOTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,12 +205,13 @@ def tell_outcome(settings: Settings, wanted: Wanted, outcome: Outcome, leads: Se
     say(f"Records: {records}; {statistics['seconds']:.2f} s")
     tell_gaps(outcome)
     tell_rules(outcome)
-    tell_leads(settings, leads, run.id)
+    ranked = gravest_first(leads)
+    tell_leads(settings, ranked, run.id)
     if wanted.hunt is not None:
         _argue(wanted.hunt, outcome, leads)
     say(f"Run {run.id} ({run.outcome}), ledger {settings.home}")
     if leads:
-        say(f"Next: {_program(settings)} leads show {leads[0].id}")
+        say(f"Next: {_program(settings)} leads show {ranked[0].id}")
         say(f"      {_program(settings)} report {run.id} --out FOLDER")
 
 
@@ -252,8 +254,10 @@ def tell_gaps(outcome: Outcome) -> None:
             complain(f"  {line}", level="warning")
         if len(lines) > SHOWN_GAPS:
             complain(f"  … and {len(lines) - SHOWN_GAPS} more; the report names all", level="warning")
-    for note in record.run.notes:
+    for note in record.run.notes[:SHOWN_NOTES]:
         complain(f"Note: {note}", level="warning")
+    if len(record.run.notes) > SHOWN_NOTES:
+        complain(f"Note: {len(record.run.notes) - SHOWN_NOTES} more; the report names all", level="warning")
     names = {rule.id: rule.name for rule in record.rules}
     for noise in record.noise:
         what = f"{counted(noise.events, 'further event')} of {noise.considered:,} in {noise.source} kept by identity, without leads"
@@ -272,8 +276,16 @@ def tell_rules(outcome: Outcome) -> None:
         say_table(("rule", "level", "events"), rows, show_all=True, right=frozenset((2,)))
 
 
+def gravest_first(leads: Sequence[Lead]) -> list[Lead]:
+    """Return leads by level and, within a level, in the order they have; those that somebody set aside come last."""
+    from aibr_hunt.report.findings import is_set_aside
+    from aibr_hunt.report.words import level_rank
+
+    return sorted(leads, key=lambda lead: (is_set_aside(lead), level_rank(lead.level)))
+
+
 def tell_leads(settings: Settings, leads: Sequence[Lead], run_id: str) -> None:
-    """Print the first leads."""
+    """Print the first of the leads."""
     say()
     if not leads:
         say("No leads.")
@@ -281,7 +293,8 @@ def tell_leads(settings: Settings, leads: Sequence[Lead], run_id: str) -> None:
     rows = [lead_cells(settings, lead) for lead in leads[:SHOWN_LEADS]]
     say_table(LEAD_HEADERS, rows, show_all=True)
     if len(leads) > SHOWN_LEADS:
-        say(f"{SHOWN_LEADS} of {len(leads)} leads shown; {_program(settings)} leads list --run {run_id} --all for the rest")
+        rest = f"{_program(settings)} leads list --run {run_id} --all for the rest"
+        say(f"{SHOWN_LEADS} of {len(leads)} leads shown, the gravest first; {rest}")
 
 
 def outcome_row(outcome: Outcome, leads: Sequence[Lead]) -> dict[str, object]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aibr_hunt.content.cases import Case, CaseFile
@@ -195,15 +194,20 @@ def mutation_score(rule: Rule, cases: CaseFile, mapping: LogMapping | None) -> S
         Unsupported: The rule itself cannot be asked of the mapping.
     """
     check_bindable(rule.predicate, binder_of(mapping))
-    views = [(View(copy.deepcopy(case.event)), case.hit) for case in cases.cases]
+    views = [(View(case.event), case.hit) for case in cases.cases]
     mutants = [mutant for mutant in mutants_of(rule.predicate) if mutant.what not in cases.equivalent]
     survivors = [mutant.what for mutant in mutants if not _is_noticed(mutant, views, mapping)]
     return Score(killed=len(mutants) - len(survivors), total=len(mutants), survivors=tuple(survivors))
 
 
-def _is_noticed(mutant: Mutant, views: Sequence[tuple[View, bool]], mapping: LogMapping | None) -> bool:
+def _is_noticed(mutant: Mutant, views: list[tuple[View, bool]], mapping: LogMapping | None) -> bool:
+    """True when some case gets another answer; that case comes first the next time, since it often notices the next mutant too."""
     try:
         test = compile_predicate(mutant.predicate, binder_of(mapping))
     except Unsupported:
         return True  # the change cannot even be asked of this log source
-    return any(test(view) != hit for view, hit in views)
+    for place, (view, hit) in enumerate(views):
+        if test(view) != hit:
+            views.insert(0, views.pop(place))
+            return True
+    return False

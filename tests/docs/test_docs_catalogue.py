@@ -1,0 +1,49 @@
+"""docs/catalogue.md says what is built in, as of now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aibr_hunt.cli.catalogue import COMMAND, found_in
+from aibr_hunt.content.library import Library
+from aibr_hunt.model.hunt import Hunt
+from aibr_hunt.report.catalogue import Entry, Kind, catalogue_text, counts_of
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "catalogue.md"
+
+Found = tuple[tuple[Entry, ...], tuple[Hunt, ...]]
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    """Every built-in rule, correlation and hunt."""
+    library = Library()
+    return found_in(library, library.load_rules(["shipped:"]))
+
+
+def test_the_catalogue_is_in_step_with_what_is_built_in(found: Found) -> None:
+    entries, hunts = found
+    command = f"{COMMAND} --out docs/catalogue.md"
+    text = catalogue_text(entries, hunts, command=command)
+    assert PAGE.read_text(encoding="utf-8") == text, f"Write it anew: {command}"
+
+
+def test_each_rule_has_one_place_in_the_catalogue(found: Found) -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    operands = [name for line in lines if line.startswith("Operands: ") for name in line.split("`")[1::2]]
+    entries, hunts = found
+    assert sorted(rows) == sorted([*(entry.name for entry in entries if entry.kind is not Kind.OPERAND), *(hunt.name for hunt in hunts)])
+    assert sorted(operands) == sorted(entry.name for entry in entries if entry.kind is Kind.OPERAND)
+
+
+def test_figures_add_up(found: Found) -> None:
+    entries, hunts = found
+    counts = counts_of(entries, hunts)
+    assert sum(counts["cloud"].values()) == sum(counts["kind"].values()) == counts["all"]["rules and correlations"] == len(entries)
+    told = counts["all"]["that make leads"]
+    assert sum(counts["level"].values()) == sum(counts["service"].values()) == told == len(entries) - counts["kind"][Kind.OPERAND]
+    assert all(counts["kind"].values())
+    assert set(counts["cloud"]) == {"aws", "azure", "gcp"}
