@@ -6,6 +6,8 @@ every record says `synthetic`. The same bytes come out on every machine, but for
 the library that packs them: a file whose content is already there is left as it is.
 
 The leads and episodes of expected.json are written down where the events are planted. No rule and no matcher has a part in it.
+Beside them stand the keys of all events that belong to a story, whether a rule is to find them or not, and what rules are to find
+although it belongs to none.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 import sys
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from synthetic import (
@@ -29,8 +32,9 @@ from synthetic import (
     gcp_script,
 )
 from synthetic.aws import Trail
+from synthetic.everyday import FOUND
 from synthetic.packing import broken_off
-from synthetic.planned import Files, Planned, Record, expected_episodes, expected_leads
+from synthetic.planned import EVERYDAY_STORY, Files, Planned, Record, expected_episodes, expected_leads, planted_events
 
 AWS, GCP, AZURE = "aws", "gcp", "azure"
 # A file that somebody copied by hand before the rest was fetched: the same bytes a second time, and no lead in them.
@@ -88,16 +92,28 @@ def build() -> tuple[Files, Record]:
     files[COPY] = files[COPIED]
     files[f"{BROKEN}.gz"] = broken_off(files.pop(BROKEN))
     [cut] = [path for path, content in files.items() if path.endswith(".gz") and not _is_whole(content)]
+    leads = expected_leads(events)
     expected: Record = {
         "about": "Synthetic. What was planted in demo/logs, written by demo/build.py where it was planted.",
         "files": len(files),
         "events": len(events),
         "cut_off": cut,
         "copy": [COPIED, COPY],
-        "leads": expected_leads(events),
+        "spans": spans_of(events),
+        "leads": [lead for lead in leads if lead["story"] != EVERYDAY_STORY],
         "episodes": expected_episodes(events),
+        "found in everyday traffic": {"why": FOUND, "leads": [lead for lead in leads if lead["story"] == EVERYDAY_STORY]},
+        "planted": planted_events(events),
     }
     return files, expected
+
+
+def spans_of(events: Iterable[Planned]) -> dict[str, list[str]]:
+    """Return the times of the first and the last event of each log source."""
+    found: dict[str, list[str]] = {}
+    for event in sorted(events, key=lambda each: each.time):
+        found.setdefault(event.source, [event.label["time"]] * 2)[1] = event.label["time"]
+    return dict(sorted(found.items()))
 
 
 def write(folder: Path) -> None:

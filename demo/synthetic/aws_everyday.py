@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -286,7 +287,15 @@ def play_days(trail: Trail) -> None:
     for count, actors, account, regions, make, is_office in _DAY:
         for _ in range(count):
             moment = dice.office_time() if is_office else dice.any_time()
-            trail.add(moment, (account, dice.weighted(regions)), dice.pick(actors), make(dice))
+            where, actor = (account, dice.weighted(regions)), dice.pick(actors)
+            trail.add(moment, where, actor, _at_home(make(dice), actor))
+
+
+def _at_home(call: Call, actor: Actor) -> Call:
+    """Return the call with the caller's own profile in it, where it names one: nobody opens a colleague's workspace on any day."""
+    if not call.request or "userProfileName" not in call.request:
+        return call
+    return replace(call, request={**call.request, "userProfileName": actor.identity["arn"].rpartition("synthetic-")[2]})
 
 
 def play_weekend_before(trail: Trail) -> None:

@@ -37,7 +37,8 @@ def _logged(event: Planned, dice: Dice) -> Planned:
     told = event.plant.logged
     tokens = (40 + dice.below(1800), 20 + dice.below(900)) if told is None else told.tokens
     is_embedding = model == EMBEDDING
-    body = {"inputText": "synthetic"} if is_embedding else {"messages": [{"role": "user", "content": "a synthetic question"}]}
+    body: Record = {"inputText": "synthetic"} if is_embedding else {"messages": [{"role": "user", "content": "a synthetic question"}]}
+    body |= {name: call["requestParameters"][name] for name in ("guardrailConfig",) if name in call["requestParameters"]}
     record: Record = {
         "timestamp": call["eventTime"],
         "accountId": event.place[0],

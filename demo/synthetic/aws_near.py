@@ -43,6 +43,7 @@ from synthetic.aws_everyday import (
     run_model,
 )
 from synthetic.dice import DAYS, START, Dice
+from synthetic.everyday import plant_of
 from synthetic.planned import Planned, Record
 
 AT_ML: Final = (ML, HOME)
@@ -56,6 +57,9 @@ HELPDESK: Final = session(ML, "helpdesk", "barbara", "192.0.2.27")
 CONTRACTOR: Final = person(ML, "contractor", "AKIAEXAMPLE000000013", "192.0.2.92")
 
 Row = tuple[int, tuple[str, str], Actor, Call]
+
+# Not all of it is a near miss: these are calls that a rule finds whoever makes them.
+_FINDERS: Final = {"PutFoundationModelEntitlement": "aws_bedrock_model_access_refused"}
 
 STRONG: Final = (
     {"type": "HATE", "inputStrength": "HIGH", "outputStrength": "HIGH", "inputAction": "BLOCK", "inputEnabled": True},
@@ -213,7 +217,7 @@ def play_near_misses(trail: Trail) -> None:
     dice = Dice("aws near")
     for count, where, actor, call in (*_logging_rows(), *_identity_rows(), *_bedrock_rows(), *_model_rows()):
         for _ in range(count):
-            trail.add(dice.office_time(), where, actor, call)
+            trail.add(dice.office_time(), where, actor, call, plant_of(call.name, _FINDERS))
     night = START + timedelta(days=DAYS - 5, hours=3)
     trail.add(night, AT_ML, PIPELINE, transform("nightly-synthetic", f"s3://sagemaker-{HOME}-{ML}/scores"))
 

@@ -27,6 +27,7 @@ CALLS: Final = 504
 # Every answer is as long as the buyer let it be.
 LIMIT: Final = 10_400
 STUFFED: Final = 91_000
+LONG_PROMPTS: Final = 12
 
 _NAME: Final = "synthetic-reseller"
 _ARN: Final = f"arn:aws:sts::{APPS}:federated-user/{_NAME}"
@@ -61,21 +62,24 @@ TOO_OFTEN: Final = _episode("model_run_too_often", str(CALLS), arn=_ARN, model=L
 DRAINED: Final = _episode("tokens_drained", str(CALLS * LIMIT), logged_arn=_ARN)
 AT_THE_LIMIT: Final = _episode("answers_at_the_limit", logged_arn=_ARN)
 HARVESTED: Final = _episode("answers_harvested", logged_arn=_ARN)
-PROMPTS: Final = _episode("prompts_stuffed", str(STUFFED), logged_arn=_ARN, logged_model=LONG)
+BARE: Final = _episode("models_asked_without_guardrail", str(CALLS), logged_arn=_ARN, logged_model=LARGE)
+# The tenth prompt makes their number, and the sixth is the first of which the average is told within five minutes of that.
+PROMPTS: Final = replace(_episode("prompts_stuffed", logged_arn=_ARN, logged_model=LONG), begins="2026-01-15T23:15:40Z")
+BARE_PROMPTS: Final = _episode("models_asked_without_guardrail", str(LONG_PROMPTS), logged_arn=_ARN, logged_model=LONG)
 
 
 def play_resale(trail: Trail) -> None:
-    """Thursday night: a session, three prompts that fill the context, and an hour of answers for somebody's own model."""
+    """Thursday night: a session, a dozen prompts that fill the context, and an hour of answers for somebody's own model."""
     quiet = Plant(story=JACKING, deliveries=1)
     token = Call(service="sts", name="GetFederationToken", request={"name": _NAME, "durationSeconds": 129600}, is_read=True)
     trail.add(at("15 22:58:20"), IAM_APPS, JACKED, token, quiet)
     buyer = reseller()
-    for moment in ("15 23:10:05", "15 23:16:41", "15 23:22:18"):
-        stuffed = replace(quiet, logged=Logged(tokens=(STUFFED, 400), episodes=(PROMPTS,)))
-        trail.add(at(moment), WHERE, buyer, run_model("Converse", LONG), stuffed)
+    for number in range(LONG_PROMPTS):
+        stuffed = replace(quiet, logged=Logged(tokens=(STUFFED, 400), episodes=(PROMPTS, BARE_PROMPTS)))
+        trail.add(later(at("15 23:10:05"), 67 * number), WHERE, buyer, run_model("Converse", LONG), stuffed)
     dice = Dice("aws resale")
     for number in range(CALLS):
-        asked = Logged(tokens=(180 + dice.below(90), LIMIT), episodes=(DRAINED, AT_THE_LIMIT, HARVESTED))
+        asked = Logged(tokens=(180 + dice.below(90), LIMIT), episodes=(DRAINED, AT_THE_LIMIT, HARVESTED, BARE))
         plant = Plant(story=JACKING, deliveries=1, episodes=(TOO_OFTEN,), logged=asked)
         trail.add(later(BEGIN, 6 * number), WHERE, buyer, run_model(dice.pick(RUNS[:2]), LARGE), plant)
     _mark_the_hour(trail)

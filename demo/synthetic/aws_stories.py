@@ -52,6 +52,7 @@ CAUGHT: Final = at("16 07:31:12")
 # Between these two times the log of invocations is out, in one of two regions: of the other the thief did not think.
 SILENCED: Final = at("15 20:38:40")
 SPOKEN: Final = at("16 07:40:00")
+UNFILTERED: Final = at("15 23:41:30")
 
 THIEF_ADDRESS: Final = "198.51.100.23"
 JACKER_ADDRESS: Final = "198.51.100.77"
@@ -74,6 +75,19 @@ SILENCED_AND_RUN: Final = Episode(correlation="aws_bedrock_logging_removed_and_m
 SHARE: Final = Episode(correlation="aws_bedrock_llmjacking_share", story=JACKING, group=_BY_NAME, figure="0.5")
 UNGUARDED: Final = Episode(
     correlation="aws_bedrock_guardrail_not_replaced", story=JACKING, group=(("recipientAccountId", APPS), ("awsRegion", "us-east-1"))
+)
+TRIED_IN_REGIONS: Final = Episode(correlation="aws_bedrock_models_tried_in_regions", story=JACKING, group=_BY_NAME, figure="4")
+OPENED_AND_RUN: Final = Episode(correlation="aws_bedrock_access_opened_then_run", story=JACKING, group=_BY_KEY)
+UNGUARDED_AND_RUN: Final = Episode(correlation="aws_bedrock_guardrail_removed_then_run", story=JACKING, group=_BY_KEY)
+BLIND_AND_BARE: Final = Episode(correlation="aws_bedrock_log_and_guardrail_removed", story=JACKING, group=_BY_NAME)
+STAYED_SILENT: Final = Episode(
+    correlation="aws_bedrock_logging_not_restored", story=JACKING, group=(("recipientAccountId", APPS), ("awsRegion", "us-east-1"))
+)
+API_KEY_USED: Final = Episode(
+    correlation="aws_bedrock_api_key_made_then_used", story=JACKING, group=(("recipientAccountId", APPS), ("user", "BedrockAPIKey-ex4m"))
+)
+FOUND_AND_TAKEN: Final = Episode(
+    correlation="aws_sagemaker_models_found_and_taken", story=THEFT, group=(("userIdentity.arn", INTRUDER.identity["arn"]),)
 )
 _SHARED_RUNS: Final = ("InvokeModel", "InvokeModelWithResponseStream")  # Converse is not among the twelve
 
@@ -108,14 +122,17 @@ def play_model_theft(trail: Trail) -> None:
         trail.add(at(moment), IAM_ML if call.service == "iam" else AT_ML, KEY_HOLDER, call, quiet)
     link = presigned(Dice("theft 2"))
     door = "aws_sagemaker_presigned_url_long_term_key"
-    trail.add(at("12 01:12:40"), AT_ML, KEY_HOLDER, link, _plant(THEFT, door, deliveries=2))
+    borrowed = "aws_sagemaker_studio_opened_as_someone_else"
+    trail.add(at("12 01:12:40"), AT_ML, KEY_HOLDER, link, _plant(THEFT, door, borrowed, deliveries=2))
     trail.add(at("12 01:29:05"), AT_ML, KEY_HOLDER, replace(link, name="CreatePresignedNotebookInstanceUrl"), _plant(THEFT, door))
     for moment, name in (
         ("12 01:41:11", "ListModelPackageGroups"),
         ("12 01:41:50", "ListModelPackages"),
         ("12 01:43:26", "DescribeModelPackage"),
     ):
-        trail.add(at(moment), AT_ML, INTRUDER, read("sagemaker", name, modelPackageGroupName="fraud-scoring-synthetic"), quiet)
+        # Of several looks the last one before the reads counts.
+        plant = replace(quiet, episodes=(FOUND_AND_TAKEN,)) if name == "DescribeModelPackage" else quiet
+        trail.add(at(moment), AT_ML, INTRUDER, read("sagemaker", name, modelPackageGroupName="fraud-scoring-synthetic"), plant)
     _read_weights(trail)
     shared = model_group_policy("PutModelPackageGroupPolicy", f"arn:aws:iam::{STRANGER}:root")
     trail.add(at("12 02:47:31"), AT_ML, INTRUDER, shared, _plant(THEFT, "aws_sagemaker_model_package_group_shared", deliveries=2))
@@ -136,7 +153,8 @@ def _read_weights(trail: Trail) -> None:
     for number, key in enumerate(keys):
         moment = later(begin, 187 * number)
         forged = {"sourceIPAddress": "192.0.2.20"} if number == 2 else {}
-        plant = Plant(rules=(rule,), story=THEFT, deliveries=(2, 1, 2, 1, 3, 1)[number], conflict=forged)
+        deliveries = (2, 1, 2, 1, 3, 1)[number]
+        plant = Plant(rules=(rule,), story=THEFT, deliveries=deliveries, conflict=forged, episodes=(FOUND_AND_TAKEN,))
         trail.add(moment, AT_ML, INTRUDER, s3_object("GetObject", ARTIFACTS, f"fraud/{key}"), plant)
     trail.add(
         later(begin, 1200),
@@ -146,7 +164,7 @@ def _read_weights(trail: Trail) -> None:
         Plant(story=THEFT, deliveries=1),
     )
     copied = s3_object("CopyObject", DROP, "in/model.tar.gz", more={"x-amz-copy-source": f"{ARTIFACTS}/fraud/run-071/output/model.tar.gz"})
-    trail.add(later(begin, 1500), AT_ML, INTRUDER, copied, _plant(THEFT, rule))
+    trail.add(later(begin, 1500), AT_ML, INTRUDER, copied, _plant(THEFT, rule, episodes=(FOUND_AND_TAKEN,)))
 
 
 def _cover_and_come_back(trail: Trail) -> None:
@@ -174,9 +192,11 @@ def play_stolen_key(trail: Trail) -> None:
         ("15 20:11:19", "CreateFoundationModelAgreement"),
         ("15 20:12:54", "PutFoundationModelEntitlement"),
     ):
-        trail.add(at(moment), AT_APPS, JACKED, model_access(name), _plant(JACKING, opened, episodes=(SHARE,)))
+        episodes = (SHARE, OPENED_AND_RUN) if name == "PutFoundationModelEntitlement" else (SHARE,)  # the last step before the runs
+        trail.add(at(moment), AT_APPS, JACKED, model_access(name), _plant(JACKING, opened, episodes=episodes))
     removed = invocation_logging("DeleteModelInvocationLoggingConfiguration")
-    out = _plant(JACKING, "aws_bedrock_invocation_logging_removed", deliveries=2, episodes=(SILENCED_AND_RUN,))
+    dark = (SILENCED_AND_RUN, STAYED_SILENT, BLIND_AND_BARE)
+    out = _plant(JACKING, "aws_bedrock_invocation_logging_removed", deliveries=2, episodes=dark)
     trail.add(SILENCED, AT_APPS, JACKED, removed, out)
     _take_filters_away(trail)
     trail.add(at("15 22:05:51"), IAM_APPS, JACKED, access_key("reporting"), _plant(JACKING, "aws_iam_access_key_created_for_other_user"))
@@ -202,7 +222,7 @@ def _try_the_key(trail: Trail) -> None:
         tried = replace(
             run_model(("InvokeModel", "Converse")[number % 2], TRIED[number % 4]), error=errors[number % 4], message="Not for this account."
         )
-        plant = _plant(JACKING, "aws_bedrock_model_probe", deliveries=2 if number == 5 else 1, episodes=(PROBED,))
+        plant = _plant(JACKING, "aws_bedrock_model_probe", deliveries=2 if number == 5 else 1, episodes=(PROBED, TRIED_IN_REGIONS))
         trail.add(later(at("14 19:05:07"), 41 * number), (APPS, regions[number // 2]), JACKED, tried, plant)
     throttled = replace(run_model("InvokeModel", LARGE), error="ThrottlingException", message="Too many requests.")
     trail.add(at("14 19:11:30"), AT_APPS, JACKED, throttled, quiet)
@@ -212,7 +232,7 @@ def play_first_look(trail: Trail) -> None:
     """What does the stolen key open now? One look, and two calls that go through, before the log is put out."""
     listed = Plant(story=JACKING, deliveries=1, episodes=(LISTED_AND_RUN, SHARE))
     trail.add(at("15 20:21:10"), AT_APPS, JACKED, read("bedrock", "ListFoundationModels"), listed)
-    ran = _plant(JACKING, "aws_bedrock_invoked_with_long_term_key", episodes=(LISTED_AND_RUN, SILENCED_AND_RUN, SHARE))
+    ran = _plant(JACKING, "aws_bedrock_invoked_with_long_term_key", episodes=(LISTED_AND_RUN, OPENED_AND_RUN, SILENCED_AND_RUN, SHARE))
     for moment in ("15 20:24:40", "15 20:29:05"):
         trail.add(at(moment), AT_APPS, JACKED, run_model("InvokeModel", LARGE), ran)
 
@@ -225,11 +245,11 @@ def _take_filters_away(trail: Trail) -> None:
     emptied = ("aws_bedrock_guardrail_weakened", "aws_bedrock_guardrail_policy_left_out")
     trail.add(at("15 20:58:40"), AT_APPS, JACKED, bare, _plant(JACKING, *emptied))
     trail.add(
-        at("15 23:41:30"),
+        UNFILTERED,
         AT_APPS,
         JACKED,
         guardrail("DeleteGuardrail"),
-        _plant(JACKING, "aws_bedrock_guardrail_deleted", deliveries=2, episodes=(UNGUARDED,)),
+        _plant(JACKING, "aws_bedrock_guardrail_deleted", deliveries=2, episodes=(UNGUARDED, UNGUARDED_AND_RUN, BLIND_AND_BARE)),
     )
 
 
@@ -245,6 +265,7 @@ def _sell_on(trail: Trail) -> None:
         name = dice.pick(("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream"))
         where = (APPS, dice.weighted(((3, "us-east-1"), (1, "us-west-2"))))
         episodes = (*((SHARE,) if name in _SHARED_RUNS else ()), *((SILENCED_AND_RUN,) if moment <= later(SILENCED, 3600) else ()))
+        episodes += (UNGUARDED_AND_RUN,) if UNFILTERED <= moment <= later(UNFILTERED, 3600) else ()
         plant = _plant(JACKING, rule, deliveries=2 if number % 9 == 8 else 1, episodes=episodes)
         trail.add(moment, where, buyer, run_model(name, LARGE), plant)
     made = Call(
@@ -252,10 +273,10 @@ def _sell_on(trail: Trail) -> None:
         name="CreateServiceSpecificCredential",
         request={"userName": "BedrockAPIKey-ex4m", "serviceName": "bedrock.amazonaws.com"},
     )
-    trail.add(at("15 22:20:18"), IAM_APPS, JACKED, made, Plant(story=JACKING, deliveries=1))
+    trail.add(at("15 22:20:18"), IAM_APPS, JACKED, made, _plant(JACKING, "aws_bedrock_api_key_without_end", episodes=(API_KEY_USED,)))
     for number in range(3):
         bearer = replace(run_model("Converse", LARGE), more={"additionalEventData": {"callWithBearerToken": True}})
-        trail.add(at(f"15 22:3{number}:44"), AT_APPS, _api_key_holder(), bearer, _plant(JACKING, rule))
+        trail.add(at(f"15 22:3{number}:44"), AT_APPS, _api_key_holder(), bearer, _plant(JACKING, rule, episodes=(API_KEY_USED,)))
 
 
 def _api_key_holder() -> Actor:

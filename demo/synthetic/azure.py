@@ -50,6 +50,11 @@ class Operation:
     is_failed: bool = False
 
 
+def path_of(on: str, subscription: str) -> str:
+    """Return the whole path of a resource."""
+    return f"/subscriptions/{subscription}{on if on.startswith('/') else f'/resourceGroups/{GROUP}/providers/{on}'}"
+
+
 class Activity:
     """Everything that happens in the subscription, in the order in which it is told. One call makes two events."""
 
@@ -85,8 +90,7 @@ class Activity:
         self, moment: datetime, caller: Caller, operation: Operation, outcome: tuple[str, str, str, int]
     ) -> Record:
         state, signature, correlation, lasted = outcome
-        below = operation.on if operation.on.startswith("/") else f"/resourceGroups/{GROUP}/providers/{operation.on}"
-        resource = f"/subscriptions/{SUBSCRIPTION}{below}"
+        resource = path_of(operation.on, SUBSCRIPTION)
         evidence = {"role": "Contributor", "roleAssignmentScope": f"/subscriptions/{SUBSCRIPTION}"}
         claims = {"aud": "https://management.azure.com/", "appid": caller.application, _OBJECT: _object_id(caller)}
         if "@" in caller.name:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from synthetic.azure import Activity, Caller, Operation, Row
+from synthetic.azure import SUBSCRIPTION, Activity, Caller, Operation, Row, path_of
 from synthetic.dice import Dice, at, later
-from synthetic.planned import Plant
+from synthetic.everyday import plant_of
+from synthetic.planned import Episode, Plant
 
 STORY: Final = "azure_training_data_tampering"
 PLANNED_WORK: Final = "planned_work"
@@ -130,19 +131,39 @@ _NEAR: Final[tuple[tuple[int, Caller, Operation], ...]] = (
 )
 
 
+# Not all of it is a near miss: these are calls that a rule finds whoever makes them.
+_FINDERS: Final = {
+    f"{AI}regenerateKey/action": "azure_ai_keys_replaced",
+    f"{ML}workspaces/resyncKeys/action": "azure_ai_keys_replaced",
+    "Microsoft.ContainerRegistry/registries/listCredentials/action": "azure_acr_password_obtained",
+}
+
+
 def play_days(script: Activity) -> None:
     """Fill the fortnight with what goes on anyway, near misses among it."""
     dice = Dice("azure everyday")
+    registered = []
     for count, callers, make, is_office in _DAY:
         for _ in range(count):
-            script.add(dice.office_time() if is_office else dice.batch_time(), dice.pick(callers), make(dice))
+            moment, caller, operation = dice.office_time() if is_office else dice.batch_time(), dice.pick(callers), make(dice)
+            script.add(moment, caller, operation)
+            registered += [(moment, caller)] if operation.name == f"{ML}workspaces/models/versions/write" else []
     for count, caller, operation in _NEAR:
         for _ in range(count):
-            script.add(dice.office_time(), caller, operation)
+            script.add(dice.office_time(), caller, operation, plant_of(operation.name, _FINDERS))
+    runs = Dice("azure runs behind models")
+    for moment, caller in registered:  # a model is registered by whoever trained it
+        script.add(moment - timedelta(minutes=70 + runs.below(240)), caller, _run(runs))
 
 
-def _plant(*rules: str, deliveries: int = 1, story: str = STORY) -> Plant:
-    return Plant(rules=rules, story=story, deliveries=deliveries)
+def _plant(*rules: str, deliveries: int = 1, story: str = STORY, episodes: tuple[Episode, ...] = ()) -> Plant:
+    return Plant(rules=rules, story=story, deliveries=deliveries, episodes=episodes)
+
+
+def _stayed_dark(setting: Operation) -> tuple[Episode, ...]:
+    """Return the episode of a diagnostic setting that is deleted and not written again within the hour."""
+    group = (("resourceId", path_of(setting.on, SUBSCRIPTION)),)
+    return (Episode(correlation="azure_monitor_diagnostic_setting_not_restored", story=STORY, group=group),)
 
 
 def play_tampering(script: Activity) -> None:
@@ -163,8 +184,9 @@ def play_tampering(script: Activity) -> None:
     script.add(
         at("13 19:24:55"), INSIDER, Operation(name="Microsoft.Storage/storageAccounts/listAccountSas/action", on=STORE), _plant(storage)
     )
-    script.add(at("13 19:41:02"), INSIDER, setting_of(f"{STORE}/blobServices/default", "delete"), _plant(dark))
-    script.add(at("13 19:43:30"), INSIDER, setting_of(WORKSPACE, "delete"), _plant(dark, deliveries=2))
+    blobs, workspace = setting_of(f"{STORE}/blobServices/default", "delete"), setting_of(WORKSPACE, "delete")
+    script.add(at("13 19:41:02"), INSIDER, blobs, _plant(dark, episodes=_stayed_dark(blobs)))
+    script.add(at("13 19:43:30"), INSIDER, workspace, _plant(dark, deliveries=2, episodes=_stayed_dark(workspace)))
     script.add(
         at("13 20:31:02"),
         INSIDER,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from synthetic.dice import Dice, at, later
 from synthetic.gcp import CONSOLE, DATA_ACCESS, DENIED, GCLOUD, PROJECT, REGION, TERRAFORM, Member, Method, Sink
-from synthetic.planned import Planned, Plant
+from synthetic.planned import Episode, Planned, Plant
 
 STORY: Final = "vertex_stolen_service_account"
 STRANGER: Final = "user:stranger@example.org"
@@ -215,8 +215,19 @@ def play_days(script: Sink) -> None:
             script.add(dice.office_time(), member, method)
 
 
-def _plant(*rules: str, deliveries: int = 1) -> Plant:
-    return Plant(rules=rules, story=STORY, deliveries=deliveries)
+# Of several grants the last one before what follows counts.
+GRANTED_AND_CUT: Final = Episode(
+    correlation="gcp_logging_role_granted_then_log_cut",
+    story=STORY,
+    group=(("protoPayload.authenticationInfo.principalEmail", CI.email),),
+)
+GRANTED_AND_STARTED: Final = Episode(
+    correlation="gcp_vertexai_role_granted_then_job", story=STORY, group=(("who", f"serviceAccount:{CI.email}"),)
+)
+
+
+def _plant(*rules: str, deliveries: int = 1, episodes: tuple[Episode, ...] = ()) -> Plant:
+    return Plant(rules=rules, story=STORY, deliveries=deliveries, episodes=episodes)
 
 
 def play_stolen_account(script: Sink) -> None:
@@ -233,16 +244,17 @@ def play_stolen_account(script: Sink) -> None:
         at("17 22:58:31"),
         THIEF,
         set_policy(grants(("ADD", "roles/iam.serviceAccountUser", f"serviceAccount:{account('ci-deployer')}"))),
-        _plant(granted, deliveries=2),
+        _plant(granted, deliveries=2, episodes=(GRANTED_AND_STARTED,)),
     )
     both = grants(("REMOVE", "roles/viewer", "user:leaver@example.com"), ("ADD", "roles/iam.serviceAccountTokenCreator", STRANGER))
-    script.add(at("17 23:04:12"), THIEF, set_policy(both), _plant(granted))
+    script.add(at("17 23:04:12"), THIEF, set_policy(both), _plant(granted, episodes=(GRANTED_AND_CUT,)))
     script.add(
         at("17 23:11:40"), THIEF, account_key("CreateServiceAccountKey"), _plant("gcp_iam_service_account_key_created", deliveries=2)
     )
     shell = custom_job(account("trainer"), "=1+1;<b>probe</b>", "us-docker.pkg.dev/example-drop/tools/shell:latest")
-    script.add(at("17 23:26:09"), THIEF, shell, _plant("gcp_vertexai_job_with_service_account"))
-    script.add(at("17 23:31:52"), THIEF, pipeline_job(account("trainer")), _plant("gcp_vertexai_job_with_service_account"))
+    job, foreign = "gcp_vertexai_job_with_service_account", "gcp_vertexai_job_image_from_elsewhere"
+    script.add(at("17 23:26:09"), THIEF, shell, _plant(job, foreign, episodes=(GRANTED_AND_STARTED,)))
+    script.add(at("17 23:31:52"), THIEF, pipeline_job(account("trainer")), _plant(job, episodes=(GRANTED_AND_STARTED,)))
     out = export_model("gs://example-drop-synthetic/weights/", operation="first")
     script.add(at("17 23:52:18"), THIEF, out, _plant("gcp_vertexai_model_taken_out", deliveries=2))
     script.add(at("17 23:58:47"), THIEF, replace(out, request={}, operation="last"), quiet)
@@ -259,7 +271,7 @@ def _cut_the_log(script: Sink) -> None:
     """Nothing that the account does after this is exported, until somebody notices."""
     filtered = {"name": "quiet", "filter": f'protoPayload.authenticationInfo.principalEmail="{THIEF.email}"'}
     narrowed = sink("UpdateSink", {**_PLAIN_SINK, "exclusions": [filtered]})
-    script.add(BLINDED, THIEF, narrowed, _plant("gcp_logging_audit_log_cut"))
+    script.add(BLINDED, THIEF, narrowed, _plant("gcp_logging_audit_log_cut", episodes=(GRANTED_AND_CUT,)))
     script.add(RESTORED, PLATFORM, sink("UpdateSink", {**_PLAIN_SINK, "exclusions": []}), _plant())
 
 

@@ -12,6 +12,8 @@ from typing import Any
 Record = dict[str, Any]
 Files = dict[str, bytes]
 
+EVERYDAY_STORY: str = "everyday"
+
 _ODD: int = 0x5DEECE66D
 # Members that expected.json names one by one; of a longer episode their digest has to do.
 _NAMED_MEMBERS: int = 40
@@ -25,12 +27,15 @@ class Episode:
         correlation: Its name.
         group: Field and value in which its events agree.
         figure: What the correlation measures, where it measures something.
+        begins: When it begins, where that is not the time of its first event: one that rests on other correlations begins with the
+            end of the first of their windows that counts.
     """
 
     correlation: str
     story: str
     group: tuple[tuple[str, str], ...]
     figure: str = ""
+    begins: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class Plant:
 
     Attributes:
         rules: Names of the rules that are to find it; empty for an event that no rule may find.
-        story: To which story it belongs.
+        story: To which story it belongs; `everyday` for what belongs to none.
         deliveries: How often the cloud delivers it; 0 leaves that to chance.
         conflict: Members that differ in the last delivery, by dotted name.
         episodes: Those to which it belongs.
@@ -55,7 +60,7 @@ class Plant:
     """
 
     rules: tuple[str, ...] = ()
-    story: str = "everyday"
+    story: str = EVERYDAY_STORY
     deliveries: int = 0
     conflict: Mapping[str, str] = field(default_factory=dict)
     episodes: tuple[Episode, ...] = ()
@@ -143,8 +148,25 @@ def deliveries_of(event: Planned, *, repeated: int) -> Iterator[Record]:
         yield altered(event.record, event.plant.conflict) if is_last and event.plant.conflict else event.record
 
 
+def key_of(event: Planned) -> str:
+    """Return what tells an event from all others: its identity, or time, action and principal where the cloud gives it none."""
+    if event.identity:
+        return "|".join((event.source, *event.identity))
+    whole, _, fraction = event.label["time"].removesuffix("Z").partition(".")
+    return "|".join((event.source, f"{whole}.{fraction[:6]:0<6}Z", event.label["action"], event.label["principal"]))
+
+
+def planted_events(events: Iterable[Planned]) -> dict[str, list[str]]:
+    """Return the keys of the events of each story, sorted: whatever rests on none of these rests on everyday traffic."""
+    found: dict[str, set[str]] = {}
+    for event in events:
+        if event.plant.story != EVERYDAY_STORY:
+            found.setdefault(event.plant.story, set()).add(key_of(event))
+    return {story: sorted(found[story]) for story in sorted(found)}
+
+
 def expected_leads(events: Iterable[Planned]) -> list[Record]:
-    """Return what was planted as the leads that must come out, sorted by time."""
+    """Return the leads that must come out, sorted by time."""
     return [
         {
             "rule": rule,
@@ -170,12 +192,13 @@ def expected_episodes(events: Iterable[Planned]) -> list[Record]:
 
 
 def _expected_episode(episode: Episode, members: list[Planned]) -> Record:
-    keys = sorted("|".join((member.source, *member.identity)) for member in members)
+    # Deliveries that contradict each other are as many members: nobody knows which of them is true.
+    keys = sorted(key_of(member) for member in members for _ in range(1 + bool(member.plant.conflict)))
     told: Record = {
         "correlation": episode.correlation,
         "story": episode.story,
         "group": dict(episode.group),
-        "first": members[0].label["time"],
+        "first": episode.begins or members[0].label["time"],
         "last": members[-1].label["time"],
         "figure": episode.figure,
         "members_count": len(keys),
