@@ -136,7 +136,7 @@ def test_a_name_that_every_deployment_has_for_itself_is_asked_for(aibr: Aibr) ->
         "of aibr-hunt.toml.\n"
     )
     assert compiled(aibr, *arguments, "--table", "MINE").err == ""
-    said = compiled(aibr, "shipped:gcp/iam", "--engine", "bigquery")
+    said = compiled(aibr, "shipped:gcp/iam/gcp_iam_service_account_key_created", "--engine", "bigquery")
     assert "cloudaudit_googleapis_com_activity: PROJECT, DATASET is to be filled in" in said.err
     kql = compiled(aibr, "shipped:gcp/iam/gcp_iam_service_account_key_created", "--engine", "kql")
     assert kql.err == ""

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROMISED = {
     *("demo", "init", "rules list", "rules show", "rules check", "rules test", "rules new", "rules match", "run"),
     *("rules compile", "rules explain", "engines"),
-    *("hunt list", "hunt show", "hunt run", "sweep run", "sweep status", "leads list", "leads show", "leads triage", "leads export"),
+    *("hunt list", "hunt show", "hunt run", "hunt test", "hunt check", "sweep list", "sweep show", "sweep run", "sweep status"),
+    *("leads list", "leads show", "leads triage", "leads export"),
     *("evidence verify", "ledger status", "ledger backup", "ledger upgrade", "report", "coverage", "config show", "completion"),
 }
 

@@ -20,8 +20,8 @@ GUARDRAIL = "shipped:aws/bedrock/aws_bedrock_guardrail_deleted"
 class TestListAndShow:
     def test_the_built_in_rules_are_listed_by_default(self, aibr: Aibr) -> None:
         rows = aibr("rules", "list", "--json").rows
-        assert len(rows) >= 24
-        assert {row["logsource"] for row in rows if "logsource" in row} == {*SOURCES, "aws/bedrock_invocation"}
+        assert len(rows) >= 690
+        assert {row["logsource"] for row in rows if "logsource" in row} >= {*SOURCES, "aws/bedrock_invocation"}
         assert len({row["correlation"] for row in rows if "correlation" in row}) == 12
         assert all(row["path"].startswith("shipped:") for row in rows)
         assert len(aibr("rules", "list").out.splitlines()) == len(rows) + 1
@@ -65,7 +65,7 @@ class TestListAndShow:
         [
             ("aws_bedrock_model_run_too_often", "event_count gte 500 within 1h"),
             ("aws_bedrock_guardrail_not_replaced", "(aws_bedrock_guardrail_removed and not aws_bedrock_guardrail_made) within 1h"),
-            ("aws_bedrock_answers_at_the_limit", "value_percentile p5 gte 3500 within 1h"),
+            ("aws_bedrock_tokens_drained", "value_sum gte 5000000 within 1h"),
             ("aws_bedrock_rare_region", "rare lt 0.01 looking back 30d of at least 200 events"),
         ],
     )
@@ -87,10 +87,11 @@ class TestListAndShow:
 
 class TestTestAndCheck:
     def test_the_built_in_rules_of_a_folder_pass(self, aibr: Aibr) -> None:
-        assert aibr("rules", "test", "shipped:aws/iam").code == 0
-        assert aibr("rules", "check", "shipped:aws/iam").code == 0
-        (row,) = aibr("rules", "check", "shipped:aws/iam", "--json").rows
-        assert row["mutation_score"] >= 0.95
+        assert aibr("rules", "test", "shipped:aws/kms").code == 0
+        assert aibr("rules", "check", "shipped:aws/kms").code == 0
+        rows = aibr("rules", "check", "shipped:aws/kms", "--json").rows
+        assert rows
+        assert all(row["mutation_score"] >= 0.95 for row in rows)
 
     def test_a_case_that_gets_the_wrong_answer_is_named_with_its_line(self, aibr: Aibr, rules: Path) -> None:
         cases = "rule: guardrail\ncases:\n  right: {hit: true, event: {eventName: DeleteGuardrail}}\n"

@@ -116,7 +116,7 @@ class TestWhatIsSaid:
             "  Rule rule_1 met 1,010 events (100 % of aws_cloudtrail): past the first 1,000, only the identities of 10 are kept.",
             "Noise rule rule_1: 10 further events of 1,010 in aws_cloudtrail kept by identity, without leads",
         ]
-        assert "20 of 1000 leads shown; aibr-hunt leads list --run R-" in said.out
+        assert "20 of 1000 leads shown, the gravest first; aibr-hunt leads list --run R-" in said.out
 
     def test_a_refused_rule_is_said_once(self, aibr: Aibr, rules: Path, logs: Path) -> None:
         write_rules(rules, {"bad.yml": "title: x\nlogsource: {product: aws}\n"})

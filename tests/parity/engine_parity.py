@@ -118,12 +118,14 @@ def breaks_an_assumption(predicate: Predicate, events: Sequence[Json], locator: 
     }
     if asks_addresses and any(map(_holds_odd_mapped, events)):
         return True
+    arrays = frozenset(() if locator.mapping is None else locator.mapping.arrays)
     for name in fields_of(predicate):
         try:
             is_declared = all(access.is_declared for access in locator.access(name))
         except Unsupported:
             continue
-        if not is_declared and any(_is_shaped(event, path) for event in events for path in locator.binder.field(name).paths):
+        paths = locator.binder.field(name).paths
+        if not is_declared and any(_is_shaped(event, path, arrays) for event in events for path in paths):
             return True
     return False
 
@@ -134,14 +136,15 @@ def _holds_odd_mapped(event: Json) -> bool:
     return re.search(r'"(?!::ffff:[0-9]+\.)[0:]*:ffff:[0-9a-f.:]+"', text) is not None
 
 
-def _is_shaped(value: Json, path: tuple[str, ...]) -> bool:
-    for member in path:
-        if isinstance(value, list):
-            return any(_is_shaped(element, path[path.index(member) :]) for element in value) or bool(value)
-        if not isinstance(value, dict):
-            return False
-        value = value.get(member)
-    return isinstance(value, list | dict)
+def _is_shaped(value: Json, path: tuple[str, ...], arrays: frozenset[tuple[str, ...]], done: int = 0) -> bool:
+    """True when a list stands on the way that the mapping does not know of, or an object at its end."""
+    if isinstance(value, list) and path[:done] in arrays:
+        return any(isinstance(element, list) or _is_shaped(element, path, arrays, done) for element in value)
+    if isinstance(value, list):
+        return bool(value)
+    if done == len(path):
+        return isinstance(value, dict)
+    return isinstance(value, dict) and _is_shaped(value.get(path[done]), path, arrays, done + 1)
 
 
 def compare(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Final, cast
 
+from aibr_hunt.meaning.bind import binder_of, fields_of
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.layout import ColumnPath, ColumnType, EngineKind, Kind, Layout, Partition, PartitionForm, Place
 from aibr_hunt.model.mapping import FieldPath, Mapping
+from aibr_hunt.model.rule import Rule
 
 DAYS: Final = {PartitionForm.SLASHED: "%Y/%m/%d", PartitionForm.DASHED: "%Y-%m-%d", PartitionForm.COMPACT: "%Y%m%d"}
 _OTHERWISE: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -49,11 +50,43 @@ def row_of_record(record: Json, mapping: Mapping, layout: Layout) -> dict[str, o
     return {name: value for name, value in row.items() if value is not None}
 
 
-def mark(row: dict[str, object], layout: Layout, name: str) -> ColumnPath:
-    """Give a row a name of its own in the part of its identity that tells events apart; return where it stands."""
-    path = layout.identity[-1]
+def mark(row: dict[str, object], path: ColumnPath, name: str) -> None:
+    """Give a row a name of its own at the path that `unread` found."""
     _set(row, path, name)
-    return path
+
+
+def unread(rule: Rule, mapping: Mapping, layout: Layout) -> ColumnPath:
+    """Return where a name can stand that the rule does not see: a text of the identity where that may be, else any text column.
+
+    Raises:
+        LookupError: The rule reads every text.
+    """
+    binder = binder_of(mapping)
+    read = [path for name in fields_of(rule.predicate) for path in binder.field(name).paths]
+    taken = [_full(path) for place in layout.places if any(_overlap(place.member, one) for one in read) for path in place.paths]
+    taken += [_full(layout.time), *(_full(fixed.path) for fixed in layout.fixed), *((part.column,) for part in layout.partitions)]
+    columns = [ColumnPath(column=column.name) for column in layout.columns]
+    for path in (*reversed(layout.identity), *columns):
+        if _is_text(path, layout) and not any(_overlap(_full(path), one) for one in taken):
+            return path
+    raise LookupError(f"{rule.name} reads every text of {layout.label}")
+
+
+def _full(path: ColumnPath) -> tuple[str, ...]:
+    return path.column, *path.steps
+
+
+def _overlap(one: Sequence[str], other: Sequence[str]) -> bool:
+    """True when one path is the other, or leads through it."""
+    return all(left.lower() == right.lower() for left, right in zip(one, other, strict=False))
+
+
+def _is_text(path: ColumnPath, layout: Layout) -> bool:
+    column = layout.column(path.column)
+    of = None if column is None or column.is_optional else column.type
+    for step in path.steps:
+        of = None if of is None else of.member(step)
+    return of is not None and of.kind is Kind.TEXT
 
 
 def _set(row: dict[str, object], path: ColumnPath, value: object) -> None:
@@ -115,9 +148,19 @@ def _place(record: Json, place: Place, path: ColumnPath, *, cells: dict[str, _Ce
         raise refused
 
 
-@cache
+# By identity of the mapping, which is kept with it: to hash one means to hash all of its layouts.
+_KNOWN: Final[dict[tuple[int, FieldPath], tuple[Mapping, tuple[FieldPath, ...]]]] = {}
+
+
 def _spellings(member: FieldPath, mapping: Mapping) -> tuple[FieldPath, ...]:
     """Return the member, then the paths at which other forms of the record have it."""
+    key = id(mapping), member
+    if key not in _KNOWN:
+        _KNOWN[key] = mapping, _spelled(member, mapping)
+    return _KNOWN[key][1]
+
+
+def _spelled(member: FieldPath, mapping: Mapping) -> tuple[FieldPath, ...]:
     others = [path for spec in mapping.fields if member in spec.paths and spec.paths[0] == member for path in spec.paths]
     return tuple(dict.fromkeys((member, *others)))
 
