@@ -1,4 +1,4 @@
-"""One run over log files: discover, scan, record. One transaction holds leads, accounts, coverage and evidence."""
+"""One run over log files, the lake or clouds: discover, scan, record. One transaction holds leads, accounts, coverage and evidence."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from aibr_hunt.model.window import Window
 
 if TYPE_CHECKING:
     from aibr_hunt.engines.lake.lake import Lake
+    from aibr_hunt.hunt.clouds import Clouds
 
 # A rule that has met so many events, and so large a share of its source, is a noise rule: further events are kept by
 # identity and make no leads of their own, so that one careless rule does not drown the ledger. A gap says so: what is kept
@@ -56,6 +57,7 @@ class Request:
         mappings: Every mapping in force.
         paths: Files and folders of logs.
         lake: The lake, to be read in place of files; None for files.
+        clouds: Sources in clouds, to be asked in place of files.
         scope: Source and window.
         options: How files are read.
         refused: Pairs of rule path or id and reason, from loading.
@@ -78,6 +80,7 @@ class Request:
     processes: int = 1
     kind: str = "files"
     lake: Lake | None = None
+    clouds: Clouds | None = None
     operands: Sequence[Rule] = ()
     correlations: Sequence[Correlation] = ()
     silent: frozenset[str] = frozenset()
@@ -132,7 +135,7 @@ class _Run:
         matched = (*request.rules, *request.operands)
         self.program = Program(matched, mappings=request.mappings, mapping_of=request.mapping_of, options=request.options)
         self.refused = [*request.refused, *self.program.refused]
-        self.reading = reading_of(request.paths, request.lake)
+        self.reading = reading_of(request.paths, request.lake, request.clouds)
         if not self.program.rules:
             raise UsageError("There is no rule to ask.", hint=_why_no_rule(self.refused))
         self.accounts: list[Account] = []
@@ -177,6 +180,8 @@ class _Run:
         return self.correlating.hits(earlier, claims)
 
     def _claims(self, source: str, asked: Window) -> tuple[Claim, ...]:
+        if self.request.clouds is not None:
+            return self.request.clouds.claims(source, asked)
         accounts = [account for account in self.accounts if account.source == source]
         return claims_of(source, accounts, asked=asked, unknown=self._unknown())
 
@@ -202,7 +207,9 @@ class _Run:
 
     def _take(self, result: FileResult) -> None:
         account = result.account
-        first = self.digests.setdefault(account.digest, account.path) if account.digest else account.path
+        # Two answers of a cloud may be alike: neither is a copy of the other.
+        is_file = bool(account.digest) and self.request.clouds is None
+        first = self.digests.setdefault(account.digest, account.path) if is_file else account.path
         self.accounts.append(account if first == account.path else replace(account, duplicate_of=first))
         self.records_by_source[account.source] += sum(account.record_counts.values())
         self.outside_window += result.outside_window
@@ -230,7 +237,8 @@ class _Run:
     def _record(self) -> RunRecord:
         gaps = tuple(self._gaps())
         coverage = tuple(self._coverage())
-        refused = tuple(self.refused)
+        clouds = self.request.clouds
+        refused = (*self.refused, *(clouds.refused if clouds else ()))
         found = self.correlating.found
         is_complete = not gaps and not refused and all(account.is_complete for account in self.accounts)
         is_complete = is_complete and all(row.state is CoverageState.SETTLED for row in coverage)
@@ -257,11 +265,12 @@ class _Run:
             rules=(*(_rule_row(rule, part) for part in self.program.parts.values() for rule in part.rules), *self.correlating.rule_rows),
             accounts=tuple(self.accounts),
             coverage=coverage,
-            pulses=tuple(pulses_of(self.accounts)),
+            pulses=tuple(pulses_of(self.accounts)) if clouds is None else clouds.pulses,
             noise=tuple(self._noise_rows()),
             episodes=tuple(found.rows),
             links=tuple(found.links),
             tallies=tuple(found.sheets),
+            jobs=() if clouds is None else clouds.jobs,
         )
 
     def _run_id(self) -> str:
@@ -288,6 +297,8 @@ class _Run:
         }
 
     def _gaps(self) -> Iterator[str]:
+        if self.request.clouds is not None:
+            yield from self.request.clouds.gaps()
         for problem in self.reading.discovery.problems:
             yield f"{problem.path} was not read: {problem.reason}."
         for kind, count in self.reading.discovery.left_out:
@@ -311,12 +322,19 @@ class _Run:
 
     def _coverage(self) -> Iterator[CoverageRow]:
         for name, part in self.program.parts.items():
-            claims = self._claims(name, self.request.scope.window)
-            for rule in part.rules:
+            for rule, source, (window, state, cause) in self._claims_by_rule(name, part):
                 digest = part.digests[rule.id]
-                for window, state, cause in claims:
-                    yield CoverageRow(meaning_digest=digest, rule_id=rule.id, source=name, window=window, state=state, cause=cause)
+                yield CoverageRow(meaning_digest=digest, rule_id=rule.id, source=source, window=window, state=state, cause=cause)
         yield from self.correlating.found.coverage
+
+    def _claims_by_rule(self, name: str, part: Part) -> Iterator[tuple[Rule, str, Claim]]:
+        """Yield what is known of each rule of a log source, with the Source that it is known of."""
+        window, clouds = self.request.scope.window, self.request.clouds
+        if clouds is not None:
+            yield from ((rule, source, claim) for rule in part.rules for source, claim in clouds.rows(name, rule.id, window))
+            return
+        claims = self._claims(name, window)
+        yield from ((rule, name, claim) for rule in part.rules for claim in claims)
 
     def _unknown(self) -> tuple[str, ...]:
         """Return paths that may have held any source: they could not be read, not even to tell what they are."""

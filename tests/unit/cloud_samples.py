@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from aibr_hunt.content.library import Library
 from aibr_hunt.engines.cloud.protocol import Answer, Estimate, Inspection, Question, Row, Statistics, Watch
+from aibr_hunt.meaning.match import compile_rules
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.job import Price
 from aibr_hunt.model.layout import EngineKind
@@ -19,6 +20,7 @@ LIBRARY = Library()
 TRAIL = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
 LAYOUT = next(each for each in TRAIL.layouts if each.label == "athena/projection")
 SOURCE = Source(name="trail", mapping=TRAIL, layout=LAYOUT, place="123456789012", settings={"region": "eu-west-1"})
+RULES = [*LIBRARY.load_all().rules, *LIBRARY.load_all().operands]
 START = datetime(2026, 1, 12, tzinfo=UTC)
 Fault = Callable[[Question], Exception | None]
 
@@ -48,6 +50,7 @@ class ScriptedEngine:
         records: What its table holds.
         fault: Gives the error that a question ends with, or None; asked at the start.
         breaks_after: Rows after which an answer breaks off with the error that `breaking` makes; None for never.
+        is_honest: False gives rows that meet no rule to programs that ask for the rules themselves.
         scanned: Bytes that each program scans.
     """
 
@@ -55,6 +58,7 @@ class ScriptedEngine:
     fault: Fault = lambda _: None
     breaks_after: int | None = None
     breaking: Callable[[], Exception] = RuntimeError
+    is_honest: bool = True
     scanned: int = 1_000
     estimated: int | None = 1_000
     kind: EngineKind = EngineKind.ATHENA
@@ -72,6 +76,13 @@ class ScriptedEngine:
         job = f"job-{len(self.asked)}"
         watch.started(job)
         found = [each for each in self.records if question.window.holds(datetime.fromisoformat(str(each["eventTime"])))]
+        if question.text.startswith("-- pulse"):
+            times = [str(each["eventTime"]) for each in found]
+            rows = [{"key0": "123456789012", "key1": "eu-west-1", "events": "1", "earliest": at, "latest": at} for at in times]
+            return Answer(rows=iter(rows), statistics=Statistics(job=job, counted_rows=len(rows), scanned_bytes=self.scanned))
+        if self.is_honest and "-- sieve" not in question.text:
+            rules = [rule for rule in RULES if rule.id in question.text]
+            found = [each for each in found if compile_rules(rules, TRAIL).match(each)]
         statistics = Statistics(job=job, counted_rows=len(found), scanned_bytes=self.scanned, billed_bytes=self.scanned)
         return Answer(rows=self._rows(found), statistics=statistics)
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from aibr_hunt.engines.cloud.asking import Surroundings
 from aibr_hunt.engines.cloud.budget import Budget, Ceilings
 from aibr_hunt.engines.cloud.protocol import AccessRefused, Estimate, NotThere, OverBudget, PartialResult, TooComplex, Watch
-from aibr_hunt.engines.cloud.scan import Findings, SourceScan, Surroundings
+from aibr_hunt.engines.cloud.scan import Findings, SourceScan
 from aibr_hunt.engines.files import FileResult
 from aibr_hunt.engines.program import Options, Part
 from aibr_hunt.errors import EngineError, UsageError
@@ -78,8 +79,18 @@ def test_many_rules_are_one_program_and_every_row_is_matched() -> None:
     assert result.account.record_counts["matched"] == 4  # type: ignore[index] # a StrEnum
 
 
-def test_few_rules_are_asked_whole_and_a_row_that_does_not_meet_its_rule_is_told() -> None:
+def test_few_rules_are_asked_whole_in_one_program() -> None:
     engine = ScriptedEngine([*FOUR, record(9, at=timedelta(hours=3), name="GetGuardrail")])
+    results, findings = asked(engine, rules=RULES[:3])
+    assert len(events(results)) == 4
+    (question,) = engine.asked
+    assert "sieve" not in question.text
+    assert rules_in(question.text) == 3
+    assert findings.disagreements == []
+
+
+def test_a_row_that_does_not_meet_the_rule_that_was_asked_whole_is_told() -> None:
+    engine = ScriptedEngine([*FOUR, record(9, at=timedelta(hours=3), name="GetGuardrail")], is_honest=False)
     results, findings = asked(engine, rules=RULES[:1])
     assert len(events(results)) == 4
     assert "sieve" not in engine.asked[0].text

@@ -144,12 +144,12 @@ def test_an_older_ledger_is_upgraded_after_a_backup_and_stays_whole(tmp_path: Pa
         ledger.record(record(), [hit("e1")])
         head = ledger.status().chain_head
     store = store_of(home, told)
-    steps = (*MIGRATIONS, Migration(number=3, what="an extra table", apply=add_a_table))
+    steps = (*MIGRATIONS, Migration(number=4, what="an extra table", apply=add_a_table))
     upgraded = migrations.bring_up_to_date(store, steps, ledger_id="unused")
     assert migrations.bring_up_to_date(store, steps, ledger_id="unused") is None
     store.engine.dispose()
     assert upgraded is not None
-    assert (upgraded.from_schema, upgraded.to_schema, upgraded.steps) == (2, 3, ("003 an extra table",))
+    assert (upgraded.from_schema, upgraded.to_schema, upgraded.steps) == (3, 4, ("004 an extra table",))
     assert "a backup goes to" in told.lines[0]
     with closing(sqlite3.connect(upgraded.backup)) as copied:
         assert copied.execute("SELECT head FROM chain").fetchone() == (head,)
@@ -178,10 +178,10 @@ def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> No
         ledger.record(record(), [hit("e1")])
     store = store_of(home, Told())
     with pytest.raises(RuntimeError, match="the step failed"):
-        migrations.bring_up_to_date(store, (*MIGRATIONS, Migration(number=3, what="x", apply=break_off)), ledger_id="")
+        migrations.bring_up_to_date(store, (*MIGRATIONS, Migration(number=4, what="x", apply=break_off)), ledger_id="")
     store.engine.dispose()
     with opened(home) as ledger:
-        assert ledger.status().schema == 2
+        assert ledger.status().schema == 3
         assert ledger.verify().is_clean
 
 

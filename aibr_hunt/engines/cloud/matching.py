@@ -28,15 +28,14 @@ class Matching:
         part: The rules of its log source, with their matcher.
         rules: Those of them that the program asks for.
         scope: Moment of the run, and the window: rows outside it are no hits.
-        path: What evidence calls the place: Source and job.
     """
 
-    def __init__(self, source: Source, part: Part, rules: Sequence[Rule], *, scope: Scope, path: str) -> None:
+    def __init__(self, source: Source, part: Part, rules: Sequence[Rule], *, scope: Scope) -> None:
         """Start without rows."""
         self._reader = RowReader(source.mapping, source.layout)
         self._part = part
         self._asked = frozenset(rule.id for rule in rules)
-        self._scope, self._path = scope, path
+        self._scope = scope
         self._hits: list[Hit] = []
         self._sizes: Counter[ByteClass] = Counter()
         self._counts: Counter[ByteClass] = Counter()
@@ -45,11 +44,11 @@ class Matching:
         self._digest = hashlib.sha256()
         self._times: tuple[datetime, datetime] | None = None
 
-    def take(self, row: Row) -> None:
-        """Match one row."""
+    def take(self, row: Row, path: str) -> None:
+        """Match one row; `path` is what evidence calls the place: Source and job."""
         raw = row_json(row)
         self._digest.update(raw + b"\n")
-        place = Place(path=self._path, file_digest="", offset=self._offset, length=len(raw), ordinal=self._counts.total() + 1)
+        place = Place(path=path, file_digest="", offset=self._offset, length=len(raw), ordinal=self._counts.total() + 1)
         self._offset += len(raw) + 1
         self._sizes[ByteClass.FRAMING] += 1
         kind = self._match(row, raw, place)
@@ -73,12 +72,12 @@ class Matching:
         self._hits.append(Hit(event=event, rule_ids=tuple(matched)))
         return ByteClass.MATCHED
 
-    def result(self) -> FileResult:
-        """Return hits and account, each row under the digest of all of them."""
+    def result(self, path: str) -> FileResult:
+        """Return hits and account of all rows, which lay at `path`, each row under the digest of all of them."""
         digest = self._digest.hexdigest()
         hits = (replace(hit, event=replace(hit.event, place=replace(hit.event.place, file_digest=digest))) for hit in self._hits)
         account = Account(
-            path=self._path,
+            path=path,
             stored_size=self._offset,
             digest=digest,
             content_size=self._offset,

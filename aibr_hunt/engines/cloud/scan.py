@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from aibr_hunt.compile import program
 from aibr_hunt.compile.pack import pack
-from aibr_hunt.compile.program import Asking
-from aibr_hunt.engines.cloud.budget import Budget
+from aibr_hunt.engines.cloud.asking import LOST, Asking, Surroundings, question_of, state_of
 from aibr_hunt.engines.cloud.matching import Matching
 from aibr_hunt.engines.cloud.protocol import (
     AccessRefused,
     CloudEngine,
-    Estimate,
     NotThere,
     OverBudget,
     PartialResult,
-    Question,
-    Statistics,
     Stopped,
     TooComplex,
-    Watch,
 )
 from aibr_hunt.engines.files import FileResult, Scope
 from aibr_hunt.engines.program import Part
@@ -37,11 +32,11 @@ from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.query import Form, Query
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.source import Source
-from aibr_hunt.model.window import Window, utc_text
+from aibr_hunt.model.window import Window
 
 # Windows are not halved below this: what one minute holds must come whole.
 LEAST_WINDOW: Final = timedelta(minutes=1)
-# So few rules are asked as they are, where that can be said: what comes back is what is met.
+# So few rules are asked as they are, where that can be said of all of them: what comes back is what is met.
 FEW_RULES: Final = 3
 FORMAT: Final = "rows"
 
@@ -71,23 +66,6 @@ class Findings:
     claims: list[Claimed] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the asking of every Source of a run has in common.
-
-    Attributes:
-        run: Says one run from another: jobs are started under tokens that follow from it, so that a run that goes on after a crash
-            takes up its jobs and starts none twice.
-        clock: Gives the present, aware UTC.
-        watch: What the engine heeds and tells.
-    """
-
-    run: str
-    clock: Callable[[], datetime]
-    budget: Budget
-    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,24 +113,22 @@ class SourceScan:
             for query in self._queries(piece):
                 yield from self._ask(query, replace(piece, rules=self._rules(query)))
 
+    @property
+    def is_shut(self) -> bool:
+        """True when the Source let nobody in, or the user stopped: nothing more is asked of it."""
+        return self._shut is not None
+
     # -- programs ---------------------------------------------------------------------------------------------------
 
     def _planned(self) -> Iterator[_Piece]:
-        """Yield the rules as they are asked first: a few of them whole, many by their sieve, those without one whole."""
+        """Yield the rules as they are asked first: a few as they are, many by what they have in common."""
         rules = self.part.rules
-        if len(rules) <= FEW_RULES:
-            whole = self._packed(rules, Form.WHOLE, self.window)
-            said = {each for query in whole for each in query.rules}
-            yield from (_Piece(rules=(rule,), window=self.window, form=Form.WHOLE) for rule in rules if rule.id in said)
-            rules = tuple(rule for rule in rules if rule.id not in said)
+        is_whole = 0 < len(rules) <= FEW_RULES and not pack(rules, self._asking(self.window), Form.WHOLE).refused
         if rules:
-            yield _Piece(rules=rules, window=self.window, form=Form.SIEVE)
+            yield _Piece(rules=rules, window=self.window, form=Form.WHOLE if is_whole else Form.SIEVE)
 
-    def _asking(self, window: Window) -> Asking:
-        return Asking(locator=Locator(self.source.mapping, self.source.layout), span=window, meanings=self._digests)
-
-    def _packed(self, rules: Sequence[Rule], form: Form, window: Window) -> tuple[Query, ...]:
-        return pack(rules, self._asking(window), form).queries
+    def _asking(self, window: Window) -> program.Asking:
+        return program.Asking(locator=Locator(self.source.mapping, self.source.layout), span=window, meanings=self._digests)
 
     def _queries(self, piece: _Piece) -> tuple[Query, ...]:
         """Return the programs of a piece; rules that the layout cannot be asked are refused, once."""
@@ -171,42 +147,43 @@ class SourceScan:
         asked = set(query.rules)
         return tuple(rule for rule in self.part.rules if rule.id in asked)
 
-    def token(self, query: Query, window: Window) -> str:
-        """Return what says this program of this run from every other."""
-        edges = "|".join(utc_text(edge) for edge in (window.start, window.end) if edge)
-        return hashlib.sha256(f"{self.around.run}|{self.source.label}|{edges}|{query.digest}".encode()).hexdigest()
-
     # -- asking -----------------------------------------------------------------------------------------------------
 
     def _ask(self, query: Query, piece: _Piece) -> Iterator[FileResult]:
         """Ask one program, and yield what it gave; what went wrong leads to halves, or to a named hole."""
-        asked = _Asked(self, query, piece)
+        question = question_of(self.source, query.text, piece.window, run=self.around.run)
+        asking = Asking(self.engine, question, self.around, rules=query.rules)
+        scope = Scope(now=self.around.clock(), window=self.window)
+        found = Matching(self.source, self.part, piece.rules, scope=scope)
         try:
-            result = asked.run()
-        except PartialResult as error:
-            asked.note(JobState.PARTIAL, error)
-            self._halve_window(piece, error)
-        except TooComplex as error:
-            asked.note(JobState.TOO_COMPLEX, error)
-            self._halve_rules(piece, error)
-        except OverBudget as error:
-            asked.note(JobState.OVER_BUDGET, error)
-            self._claim(piece, CoverageState.OVER_BUDGET, error.what)
-        except NotThere as error:
-            asked.note(JobState.NOT_COVERED, error)
-            self._claim(piece, CoverageState.NOT_COVERED, f"{error.what} {switches_of(piece.rules, self.source.mapping)}".strip())
-        except (AccessRefused, Stopped) as error:
-            asked.note(JobState.FAILED, error)
-            self._shut = CoverageState.FAILED, error.what
-            self._claim(piece, *self._shut)
-        except EngineError as error:
-            asked.note(JobState.FAILED, error)
-            self._claim(piece, CoverageState.FAILED, str(error))
-        else:
-            asked.note(JobState.DONE)
-            self._claim(piece, *self._settled(piece.window))
-            self._disagree(query, piece, result)
-            yield result
+            for row in asking.rows():
+                found.take(row, asking.place)
+        except LOST as error:
+            self.findings.jobs.append(asking.job(state_of(error), error))
+            self._lose(piece, error)
+            return
+        self.findings.jobs.append(asking.job(JobState.DONE))
+        self._claim(piece, *self._settled(piece.window))
+        result = found.result(asking.place)
+        self._disagree(query, piece, result)
+        yield result
+
+    def _lose(self, piece: _Piece, error: EngineError | OverBudget) -> None:
+        """Ask for halves of what was lost, or name the hole."""
+        match error:
+            case PartialResult():
+                self._halve_window(piece, error)
+            case TooComplex():
+                self._halve_rules(piece, error)
+            case OverBudget():
+                self._claim(piece, CoverageState.OVER_BUDGET, error.what)
+            case NotThere():
+                self._claim(piece, CoverageState.NOT_COVERED, f"{error.what} {switches_of(piece.rules, self.source.mapping)}".strip())
+            case AccessRefused() | Stopped():
+                self._shut = CoverageState.FAILED, error.what
+                self._claim(piece, *self._shut)
+            case _:
+                self._claim(piece, CoverageState.FAILED, str(error))
 
     def _settled(self, window: Window) -> tuple[CoverageState, str]:
         """Return the state of a window that was asked whole: provisional until the layout's settle time has passed."""
@@ -246,75 +223,6 @@ class SourceScan:
                 f"{self.source.label} said of {others:,} rows that they meet {names}, and the matcher said that they do not:"
                 f" job {self.findings.jobs[-1].id}."
             )
-
-
-class _Asked:
-    """One program while it is asked: estimate, start, rows, statistics."""
-
-    def __init__(self, scan: SourceScan, query: Query, piece: _Piece) -> None:
-        self.scan, self.query, self.piece = scan, query, piece
-        self.started = scan.around.clock()
-        self.token = scan.token(query, piece.window)
-        self.estimate: Estimate | None = None
-        self.statistics = Statistics()
-        self.rows = 0
-
-    def run(self) -> FileResult:
-        """Return what the program gave, once every row was read and matched."""
-        scan, budget = self.scan, self.scan.around.budget
-        question = Question(source=scan.source, text=self.query.text, window=self.piece.window, token=self.token)
-        self.estimate = scan.engine.estimate(question)
-        most = budget.hold(self.token, self.estimate, scan.engine.price)
-        answer = scan.engine.ask(replace(question, most_bytes=most), self._watch())
-        self.statistics = answer.statistics
-        path = f"{scan.source.label}/{self.statistics.job}"
-        scope = Scope(now=self.started, window=scan.window)
-        found = Matching(scan.source, scan.part, self.piece.rules, scope=scope, path=path)
-        for row in answer.rows:
-            self.rows += 1
-            found.take(row)
-        return found.result()
-
-    def _watch(self) -> Watch:
-        watch = self.scan.around.watch
-
-        def started(job: str) -> None:
-            self.statistics.job = job
-            watch.started(job)
-
-        return replace(watch, started=started)
-
-    def note(self, state: JobState, error: AibrError | None = None) -> None:
-        """Keep the job, and count what it cost."""
-        scan, told, price = self.scan, self.statistics, self.scan.engine.price
-        billed = told.scanned_bytes if told.billed_bytes is None else told.billed_bytes
-        money = None if price is None or billed is None else price.of(billed)
-        if told.job:
-            scan.around.budget.spend(self.token, told.scanned_bytes, money)
-        else:
-            scan.around.budget.release(self.token)
-        job = Job(
-            id=told.job,
-            source=scan.source.label,
-            place=scan.source.place,
-            window=self.piece.window,
-            rules=tuple(rule.id for rule in self.piece.rules),
-            text=self.query.text,
-            digest=self.query.digest,
-            started=self.started,
-            ended=scan.around.clock(),
-            state=state,
-            cause="" if error is None else str(error),
-            estimated_bytes=None if self.estimate is None else self.estimate.scanned_bytes,
-            estimate="" if self.estimate is None else self.estimate.basis,
-            rows=self.rows,
-            counted_rows=told.counted_rows,
-            scanned_bytes=told.scanned_bytes,
-            billed_bytes=told.billed_bytes,
-            money=money,
-            currency="" if price is None else price.currency,
-        )
-        scan.findings.jobs.append(job)
 
 
 def switches_of(rules: Sequence[Rule], mapping: Mapping) -> str:
