@@ -42,8 +42,7 @@ def pulse_query(layout: Layout, window: Window) -> str:
 def _sql(layout: Layout, window: Window) -> str:
     printer = SQL_PRINTERS[layout.engine]
     time = printer.value(typed_path(layout, layout.time))
-    values = [typed_path(layout, path) for path in layout.pulse]
-    keys = [printer.dialect.text_of(printer.value(value), value.type.kind) for value in values]
+    keys = [printer.text(typed_path(layout, path)) for path in layout.pulse]
     named = [f"{key} AS {name}" for key, name in zip(keys, key_columns(layout), strict=True)]
     counts = [f"count(*) AS {EVENTS}", f"min({time}) AS {EARLIEST}", f"max({time}) AS {LATEST}"]
     bounds = sql_bounds(layout, window, printer)
