@@ -128,7 +128,8 @@ class SourceScan:
             yield _Piece(rules=rules, window=self.window, form=Form.WHOLE if is_whole else Form.SIEVE)
 
     def _asking(self, window: Window) -> program.Asking:
-        return program.Asking(locator=Locator(self.source.mapping, self.source.layout), span=window, meanings=self._digests)
+        locator = Locator(self.source.mapping, self.source.layout)
+        return program.Asking(locator=locator, span=window, meanings=self._digests, is_read_back=True)
 
     def _queries(self, piece: _Piece) -> tuple[Query, ...]:
         """Return the programs of a piece; rules that the layout cannot be asked are refused, once."""
