@@ -135,6 +135,15 @@ def test_a_window_that_stays_partial_ends_as_named_minutes_and_not_as_settled() 
     assert covers_each_rule_once(findings)
 
 
+def test_an_engine_that_only_ever_answers_in_part_is_not_asked_for_every_minute() -> None:
+    engine = ScriptedEngine(FOUR, fault=lambda _: PartialResult("Query exhausted resources."))
+    _, findings = asked(engine)
+    assert len(engine.asked) <= 40
+    assert {claim.state for claim in findings.claims} == {CoverageState.FAILED}
+    assert "after 24 partial results in a row" in findings.claims[-1].cause
+    assert covers_each_rule_once(findings)
+
+
 def test_a_text_that_is_too_complex_is_asked_in_halves_of_its_rules() -> None:
     engine = ScriptedEngine(FOUR, fault=lambda question: TooComplex("Too complex.") if rules_in(question.text) > 2 else None)
     results, findings = asked(engine)

@@ -36,6 +36,8 @@ from aibr_hunt.model.window import Window
 
 # Windows are not halved below this: what one minute holds must come whole.
 LEAST_WINDOW: Final = timedelta(minutes=1)
+# Partial results one after the other, none of them whole, after which no more halves are asked: it is not the size of the window then.
+MOST_IN_VAIN: Final = 24
 # So few rules are asked as they are, where that can be said of all of them: what comes back is what is met.
 FEW_RULES: Final = 3
 FORMAT: Final = "rows"
@@ -100,6 +102,7 @@ class SourceScan:
         self.findings = Findings()
         self._digests = part.digests
         self._pieces: deque[_Piece] = deque()
+        self._in_vain = 0
         self._shut: tuple[CoverageState, str] | None = None
 
     def results(self) -> Iterator[FileResult]:
@@ -163,6 +166,7 @@ class SourceScan:
             self.findings.jobs.append(asking.job(state_of(error), error))
             self._lose(piece, error)
             return
+        self._in_vain = 0
         self.findings.jobs.append(asking.job(JobState.DONE))
         self._claim(piece, *self._settled(piece.window))
         result = found.result(asking.place)
@@ -195,8 +199,11 @@ class SourceScan:
 
     def _halve_window(self, piece: _Piece, error: PartialResult) -> None:
         start, end = piece.window.start, piece.window.end
-        if start is None or end is None or end - start < 2 * LEAST_WINDOW:
-            self._claim(piece, CoverageState.FAILED, f"{error.what} The window is not halved any further.")
+        self._in_vain += 1
+        is_in_vain = self._in_vain > MOST_IN_VAIN
+        if start is None or end is None or end - start < 2 * LEAST_WINDOW or is_in_vain:
+            why = f", after {MOST_IN_VAIN} partial results in a row" if is_in_vain else ""
+            self._claim(piece, CoverageState.FAILED, f"{error.what} The window is not halved any further{why}.")
             return
         middle = start + timedelta(seconds=(end - start).total_seconds() // 2)
         halves = (Window(start=start, end=middle), Window(start=middle, end=end))
