@@ -66,9 +66,19 @@ class Clouds:
         self._stop = threading.Event()
         self._around = replace(around, watch=_stoppable(around.watch, self._stop))
         self._asked: list[_Asked] = []
+        self._reading: Generator[FileResult] | None = None
 
     def results(self, program: Program, scope: Scope) -> Generator[FileResult]:
-        """Yield what each program of each Source gave, as it comes. When the caller stops, remote jobs are stopped too."""
+        """Return what each program of each Source gave, as it comes. When the caller stops, remote jobs are stopped too."""
+        self._reading = self._results(program, scope)
+        return self._reading
+
+    def close(self) -> None:
+        """Stop what still runs, here and in the clouds: for whoever does not read the results to their end."""
+        if self._reading is not None:
+            self._reading.close()
+
+    def _results(self, program: Program, scope: Scope) -> Generator[FileResult]:
         results: _Results = queue.Queue(maxsize=2 * AT_ONCE)
         wanted = [source for source in self.sources if source.mapping.name in program.parts]
         self._asked = [_Asked(source) for source in wanted]

@@ -18,6 +18,7 @@ from aibr_hunt.errors import UsageError
 from aibr_hunt.hunt.asking import askable
 from aibr_hunt.hunt.correlating import Correlating
 from aibr_hunt.hunt.coverage import Claim, claims_of, first_of, pulses_of
+from aibr_hunt.hunt.history import Sheets
 from aibr_hunt.hunt.reading import reading_of
 from aibr_hunt.hunt.spool import Spool
 from aibr_hunt.ledger import EarlierEpisodes, Ledger, NoiseKeys
@@ -27,6 +28,7 @@ from aibr_hunt.model.event import Account, Hit
 from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, RuleRow, RunRecord, RunRow
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.rule import Rule
+from aibr_hunt.model.spending import spending_of, spent_notes
 from aibr_hunt.model.window import Window
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Request:
         actor, host: Who runs it, where.
         processes: Processes that read files, at least 1.
         kind: `files`, or `hunt` and `sweep` when one of these asked.
+        run_id: What the run is called; empty lets it follow from what is asked, by whom and when.
+        began: When it was begun, for one that goes on after a crash; None for now.
     """
 
     rules: Sequence[Rule]
@@ -84,6 +88,17 @@ class Request:
     operands: Sequence[Rule] = ()
     correlations: Sequence[Correlation] = ()
     silent: frozenset[str] = frozenset()
+    run_id: str = ""
+    began: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run would ask, and over which time: the run's window, widened by what correlations need."""
+
+    program: Program
+    window: Window
+    refused: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +138,18 @@ def run_files(request: Request, ledger: Ledger, *, clock: Callable[[], datetime]
     return _Run(request, clock, tell).into(ledger)
 
 
+def plan_of(request: Request, *, sheets: Sheets, clock: Callable[[], datetime]) -> Plan:
+    """Return what a run would ask; nothing is asked, read or recorded.
+
+    Raises:
+        UsageError: There is nothing to read, or no rule to ask.
+    """
+    run = _Run(request, clock, lambda _: None)
+    with Spool() as spool:
+        window = run.prepared(spool, sheets).scan_window
+    return Plan(program=run.program, window=window, refused=tuple(run.refused))
+
+
 class _Run:
     """The state of one run."""
 
@@ -130,7 +157,7 @@ class _Run:
         self.request = request
         self.clock = clock
         self.tell = tell
-        self.started = clock()
+        self.started = request.began or clock()
         self.timer = time.perf_counter()
         matched = (*request.rules, *request.operands)
         self.program = Program(matched, mappings=request.mappings, mapping_of=request.mapping_of, options=request.options)
@@ -150,7 +177,7 @@ class _Run:
     def into(self, ledger: Ledger) -> Outcome:
         """Record the run."""
         with Spool() as spool:
-            self.correlating = self._correlating(spool, ledger)
+            self.correlating = self.prepared(spool, ledger.sheets)
             return self._recorded(ledger)
 
     def _recorded(self, ledger: Ledger) -> Outcome:
@@ -165,13 +192,13 @@ class _Run:
         counted = self.hits_by_rule + self.correlating.found.episodes
         return Outcome(record=settled[0] if settled else opening, recorded=recorded, hits_by_rule=dict(counted))
 
-    def _correlating(self, spool: Spool, ledger: Ledger) -> Correlating:
+    def prepared(self, spool: Spool, sheets: Sheets) -> Correlating:
         """Return what feeds the correlations; those that cannot be asked are refused by name."""
         rules = {rule.id: (rule, part.mapping) for part in self.program.parts.values() for rule in part.rules}
         digests = {rule_id: digest for part in self.program.parts.values() for rule_id, digest in part.digests.items()}
         asked, refused = askable(self.request.correlations, rules=rules, digests=digests, silent=self.request.silent)
         self.refused += refused
-        return Correlating(asked, window=self.request.scope.window, spool=spool, sheets=ledger.sheets)
+        return Correlating(asked, window=self.request.scope.window, spool=spool, sheets=sheets)
 
     def _episodes(self, earlier: EarlierEpisodes) -> Iterator[Hit]:
         """Yield members and episodes, once every matched event is known."""
@@ -258,7 +285,7 @@ class _Run:
             gaps=gaps,
             refused_rules=refused,
             statistics=self._statistics(),
-            notes=tuple(found.notes),
+            notes=(*found.notes, *(() if clouds is None else spent_notes(clouds.jobs))),
         )
         return RunRecord(
             run=run,
@@ -275,6 +302,8 @@ class _Run:
 
     def _run_id(self) -> str:
         request = self.request
+        if request.run_id:
+            return request.run_id
         seed = f"{self.started.isoformat()}|{request.host}|{request.actor}|{request.asked}|{self.program.digest}"
         return f"R-{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
@@ -285,6 +314,7 @@ class _Run:
             totals.update({f"records_{name.value}": count for name, count in account.record_counts.items()})
         return {
             **{name: float(value) for name, value in sorted(totals.items())},
+            **({} if self.request.clouds is None else spending_of(self.request.clouds.jobs).figures),
             "files": float(len(self.accounts)),
             "stored_bytes": float(sum(account.stored_size for account in self.accounts)),
             "content_bytes": float(sum(account.content_size for account in self.accounts)),

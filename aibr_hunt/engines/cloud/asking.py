@@ -46,12 +46,14 @@ class Surroundings:
         clock: Gives the present, aware UTC.
         budget: What may be spent.
         watch: What the engine heeds and tells.
+        began: When a run that goes on after a crash asked its first program: jobs that it takes up saw nothing later. None for a new run.
     """
 
     run: str
     clock: Callable[[], datetime]
     budget: Budget
     watch: Watch = field(default_factory=Watch)
+    began: datetime | None = None
 
 
 def question_of(source: Source, text: str, window: Window, *, run: str) -> Question:

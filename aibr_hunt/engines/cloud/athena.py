@@ -121,8 +121,8 @@ class AthenaEngine:
         """Return what one call gives; throttling, faults of the server and of the network are waited out."""
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-        made = getattr(self._client(client), method)
         try:
+            made = getattr(self._client(client), method)  # a profile that is not there shows itself here
             found: dict[str, Any] = patience.call(lambda: made(**arguments), _again)
         except ClientError as error:
             raise self._error_of(error, f"{patience.what}: {method}") from error

@@ -123,6 +123,11 @@ class SourceScan:
 
     # -- programs ---------------------------------------------------------------------------------------------------
 
+    def programs(self) -> Iterator[Query]:
+        """Yield the programs that would be asked first, and ask none; `findings` names the rules that cannot be asked."""
+        for piece in self._planned():
+            yield from self._queries(piece)
+
     def _planned(self) -> Iterator[_Piece]:
         """Yield the rules as they are asked first: a few as they are, many by what they have in common."""
         rules = self.part.rules
@@ -193,7 +198,8 @@ class SourceScan:
     def _settled(self, window: Window) -> tuple[CoverageState, str]:
         """Return the state of a window that was asked whole: provisional until the layout's settle time has passed."""
         settle = timedelta(seconds=self.source.layout.settle_s)
-        if window.end is not None and self.around.clock() < window.end + settle:
+        asked = self.around.began or self.around.clock()
+        if window.end is not None and asked < window.end + settle:
             return CoverageState.PROVISIONAL, f"asked before the {self.source.layout.settle_s} s had passed in which late events come"
         return CoverageState.SETTLED, f"every row of {self.source.label} was read"
 
