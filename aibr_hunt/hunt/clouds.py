@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
@@ -39,7 +40,7 @@ _GRAVITY: Final = (
 )
 
 
-_Results = queue.Queue[FileResult | BaseException | None]
+_Results = queue.Queue[FileResult | None]
 
 
 @dataclass(slots=True)
@@ -80,37 +81,33 @@ class Clouds:
 
     def _results(self, program: Program, scope: Scope) -> Generator[FileResult]:
         results: _Results = queue.Queue(maxsize=2 * AT_ONCE)
-        wanted = [source for source in self.sources if source.mapping.name in program.parts]
-        self._asked = [_Asked(source) for source in wanted]
-        gate = threading.Semaphore(AT_ONCE)
-        threads = [
-            threading.Thread(target=self._run, args=(asked, program, scope.window), kwargs={"results": results, "gate": gate}, daemon=True)
-            for asked in self._asked
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            running = len(threads)
-            while running:
-                found = results.get()
-                if isinstance(found, FileResult):
-                    yield found
-                elif found is None:
-                    running -= 1
-                else:
-                    raise found
-        finally:
-            self._stop.set()
-            _drain(results, threads)
+        self._asked = [_Asked(source) for source in self.sources if source.mapping.name in program.parts]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="source") as pool:
+            asking = [
+                pool.submit(self._run, asked, program.parts[asked.source.mapping.name], scope.window, results) for asked in self._asked
+            ]
+            try:
+                left = len(asking)
+                while left:
+                    found = results.get()
+                    if found is not None:
+                        yield found
+                        continue
+                    left -= 1
+                    for each in asking:
+                        if each.done():
+                            each.result()  # raises what the asking raised
+                for each in asking:
+                    each.result()
+            finally:
+                self._stop.set()
+                _drain(results, asking)
 
-    def _run(self, asked: _Asked, program: Program, window: Window, *, results: _Results, gate: threading.Semaphore) -> None:
-        """Ask one Source; what it raises goes to the thread that reads."""
+    def _run(self, asked: _Asked, part: Part, window: Window, results: _Results) -> None:  # noqa: PLR0917 - each is another kind of thing
         try:
-            with gate:
-                self._ask(asked, program.parts[asked.source.mapping.name], window, results)
+            self._ask(asked, part, window, results)
+        finally:
             results.put(None)
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the results are read
-            results.put(error)
 
     def _ask(self, asked: _Asked, part: Part, window: Window, results: _Results) -> None:  # noqa: PLR0917 - each is another kind of thing
         try:
@@ -206,10 +203,12 @@ def _stoppable(watch: Watch, stop: threading.Event) -> Watch:
     return replace(watch, is_stopped=lambda: stop.is_set() or watch.is_stopped())
 
 
-def _drain(results: _Results, threads: Sequence[threading.Thread]) -> None:
-    """Let threads end that wait to hand over what nobody reads any more."""
-    while any(thread.is_alive() for thread in threads):
+def _drain(results: _Results, asking: Sequence[Future[None]]) -> None:
+    """Let those end that wait to hand over what nobody reads any more."""
+    while not all(each.done() for each in asking):
         try:
             results.get(timeout=0.05)
         except queue.Empty:
             continue
+    while not results.empty():
+        results.get_nowait()

@@ -33,6 +33,8 @@ SCHEMA_1 = "be81401221e1c19bfb8b69d93c9f8a3ddbee5045bca3082dca0f45e325ec7498"
 
 SCHEMA_2 = "056e210dbac6b418c449581f689577d2f720a8bcef61bbb866d663698a15df23"
 
+SCHEMA_3 = "a22ab170a8266938477bb104963dfd6695a5c20d96f8b28eb72e92cef2807a1e"
+
 
 def test_the_first_schema_never_changes(tmp_path: Path) -> None:
     """A released step is never edited: whoever changes the tables adds a migration and freezes the statements of the one before."""
@@ -45,6 +47,12 @@ def test_the_second_schema_never_changes(tmp_path: Path) -> None:
     made_by(tmp_path, MIGRATIONS[:2])
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
         assert sha("\n".join(shape_of(connection))) == SCHEMA_2
+
+
+def test_the_third_schema_never_changes(tmp_path: Path) -> None:
+    made_by(tmp_path, MIGRATIONS[:3])
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
+        assert sha("\n".join(shape_of(connection))) == SCHEMA_3
 
 
 def test_a_ledger_of_the_first_schema_is_upgraded_and_takes_runs(tmp_path: Path) -> None:

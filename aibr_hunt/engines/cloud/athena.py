@@ -123,7 +123,7 @@ class AthenaEngine:
 
         try:
             made = getattr(self._client(client), method)  # a profile that is not there shows itself here
-            found: dict[str, Any] = patience.call(lambda: made(**arguments), _again)
+            found: dict[str, Any] = patience.call(lambda: made(**arguments), _again, (ClientError, BotoCoreError))
         except ClientError as error:
             raise self._error_of(error, f"{patience.what}: {method}") from error
         except NoCredentialsError as error:

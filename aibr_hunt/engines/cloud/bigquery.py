@@ -354,7 +354,7 @@ def _made(patience: Patience, method: str, make: Callable[[], T]) -> T:
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - it takes long to import
 
     try:
-        return patience.call(make, _again)
+        return patience.call(make, _again, (GoogleAPICallError, GoogleAuthError, OSError))
     except GoogleAPICallError as error:
         raise _error_of(error, f"{patience.what}: {method}") from error
     except GoogleAuthError as error:

@@ -160,7 +160,7 @@ class LogAnalyticsEngine:
             return _again(error)
 
         try:
-            return patience.call(make, again)
+            return patience.call(make, again, (_Failed,))
         except _Failed as failed:
             raise _error_of(failed, query.where(patience.what)) from failed.__cause__
 

@@ -56,8 +56,8 @@ class Patience:
         """Seconds until the deadline; 0 when it is over."""
         return max(0.0, self._started + self.manners.deadline_s - self.now())
 
-    def call(self, make: Callable[[], T], again: Callable[[Exception], Again | None]) -> T:
-        """Return what a call gives, made again while `again` says that it may be.
+    def call(self, make: Callable[[], T], again: Callable[[Exception], Again | None], kinds: tuple[type[Exception], ...]) -> T:
+        """Return what a call gives, made again while `again` says that it may be after an error of these kinds.
 
         Raises:
             Stopped: The user asked to stop.
@@ -66,7 +66,7 @@ class Patience:
         for attempt, wait in enumerate(self._waits(), start=1):
             try:
                 return make()
-            except Exception as error:
+            except kinds as error:
                 reason = again(error)
                 if reason is None:
                     raise
