@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from aibr_hunt.cli.cloud_options import cloud_options, over_text
 from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, complain_lines, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import fail_on_option, json_option, library_of, logs_option, tell_warnings, window_options
@@ -111,6 +112,7 @@ def _hunt_row(hunt: Hunt, shown: str, needs: Iterable[Need]) -> dict[str, object
 @command.command("run", epilog="Example: aibr-hunt hunt run shipped:sagemaker_model_theft --logs ./AWSLogs --report ./case-7")
 @click.argument("name")
 @logs_option
+@cloud_options
 @click.option("--source", help="Log source of the files. Default: recognised.")
 @window_options
 @click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
@@ -124,6 +126,9 @@ def run_hunt(
     *,
     logs: tuple[Path, ...],
     lake: bool,
+    on: tuple[str, ...],
+    dry_run: bool,
+    resume: str | None,
     source: str | None,
     since: str | None,
     until: str | None,
@@ -133,7 +138,7 @@ def run_hunt(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run the rules of a hunt over log files or the lake, and say what speaks for and against its hypothesis.
+    """Run the rules of a hunt over log files, the lake or Sources in clouds, and say what speaks for and against its hypothesis.
 
     Files are looked at whole unless --from, --to or --last say otherwise; the hunt's own window is for live sources.
     """
@@ -145,11 +150,15 @@ def run_hunt(
     hunt = load_hunt(hunt_path(library, name, kind="hunt"), catalogue=library.catalogue)
     corpus = rules_of_hunt(hunt, library)
     tell_warnings(corpus)
-    label = f"hunt {hunt.name} over {'the lake' if lake else ' '.join(str(path) for path in logs)}"
+    label = f"hunt {hunt.name} over {over_text(logs, is_lake=lake, on=on)}"
     wanted = Wanted(
         rules=(f"hunt {hunt.name}",),
         logs=logs,
         is_lake=lake,
+        on=on,
+        is_dry=dry_run,
+        resume=resume or "",
+        words=("hunt", "run", name),
         source=source,
         times=(since, until, last),
         processes=processes or settings.processes,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from aibr_hunt.cli.settings import Settings
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import Lead
 
 LEAD_HEADERS = ("lead", "time", "level", "rule", "who", "from", "what", "on", "seen")
@@ -44,3 +47,15 @@ def lead_row(lead: Lead) -> dict[str, object]:
         "suppressed_by": lead.suppressed_by,
         "standing": lead.standing,
     }
+
+
+def place_row(job: Job | None) -> dict[str, object]:
+    """Return where a row of a table came from, as JSON; nothing for what came from a file."""
+    return {} if job is None else {"table": table_of(job), "place": job.place, "job": job.id, "query_digest": job.digest}
+
+
+def table_of(job: Job) -> str:
+    """Return the table that a program asks, without quotes: what stands behind FROM or, in KQL, on the first line that is no comment."""
+    lines = [line for line in job.text.splitlines() if not line.startswith(("--", "//"))]
+    found = next((line.removeprefix("FROM ") for line in lines if line.startswith("FROM ")), lines[0] if lines else "")
+    return re.sub(r"[\"`]|\['|'\]", "", found)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from aibr_hunt.cli.groups import NearestGroup
-from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
+from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row, place_row, table_of
 from aibr_hunt.cli.output import Exit, ascii_json, counted, say, say_json, say_table, say_verbatim
 from aibr_hunt.cli.parts import actor_of, all_option, json_option, now, opened_ledger, window_of, window_options
 from aibr_hunt.cli.settings import Settings
@@ -18,6 +19,7 @@ from aibr_hunt.model.lead import Lead, TriageState
 
 if TYPE_CHECKING:
     from aibr_hunt.ledger.values import Act
+    from aibr_hunt.model.job import Job
 
 _STATES = [state.value for state in TriageState]
 # Others will rest on these; what a lead is on the way there needs no reason.
@@ -94,11 +96,14 @@ def show_lead(settings: Settings, lead_id: str, *, as_json: bool) -> int:
         lead = ledger.lead(lead_id, judge=judge)
         ledger.append_act("view", lead.id, actor=actor_of(settings))
         acts = ledger.acts(lead.id)
+        jobs = {f"{job.source}/{job.id}": job for run in {each.run_id for each in lead.sightings} for job in ledger.jobs(run)}
     if as_json:
-        sightings = [{name: getattr(each, name) for name in each.__slots__} for each in lead.sightings]
+        sightings = [
+            {**{name: getattr(each, name) for name in each.__slots__}, **place_row(jobs.get(each.path))} for each in lead.sightings
+        ]
         say_json({**lead_row(lead), "event_value": lead.event_value, "deliveries": sightings, "note": lead.note})
         return int(Exit.NOTHING_FOUND)
-    _say_lead(settings, lead)
+    _say_lead(settings, lead, jobs)
     for act in acts:
         say(f"  {act.at:%Y-%m-%dT%H:%M:%SZ}  {act.kind}{_verdict_of(act)} by {act.actor} (evidence record {act.sequence})")
     return int(Exit.NOTHING_FOUND)
@@ -113,7 +118,7 @@ def _verdict_of(act: Act) -> str:
     return f" {body['to']}" + (f": {note};" if note else "")
 
 
-def _say_lead(settings: Settings, lead: Lead) -> None:
+def _say_lead(settings: Settings, lead: Lead, jobs: Mapping[str, Job]) -> None:
     when = "untimed" if lead.time is None else lead.time.astimezone(settings.zone).isoformat()
     say(f"{lead.id}  {lead.level}  {lead.rule_title}")
     techniques = ", ".join(f"{each.id} {each.name} [{each.framework} {each.version}]" for each in lead.techniques)
@@ -139,7 +144,10 @@ def _say_lead(settings: Settings, lead: Lead) -> None:
         conflict = " CONFLICT: same identity, other content" if sighting.is_conflict else ""
         say(f"  delivery {number}{conflict}")
         say(f"    {sighting.path} record {sighting.ordinal}, bytes {sighting.offset:,}+{sighting.length:,}")
-        say(f"    file sha256 {sighting.file_digest}")
+        job = jobs.get(sighting.path)
+        if job is not None:
+            say(f"    table {table_of(job)} of {job.place}, job {job.id}, query sha256 {job.digest}")
+        say(f"    {'file' if job is None else 'rows'} sha256 {sighting.file_digest}")
         say(f"    raw sha256 {sighting.raw_digest}, canonical sha256 {sighting.canonical_digest}")
         say(f"    rule text {sighting.rule_digest}, meaning {sighting.meaning_digest}, run {sighting.run_id}")
     say("  event")

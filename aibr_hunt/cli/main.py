@@ -23,6 +23,8 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "Run rules over log files and record leads."),
     "hunt": ("hunt", "List, show and run hunts: hypotheses with what speaks for and against them."),
     "sweep": ("sweep", "Run a standing set of rules, and show what it has covered."),
+    "sources": ("sources", "List the configured Sources in clouds."),
+    "doctor": ("doctor", "What the configured Sources show, and what no rule can see there."),
     "logs": ("logs", "Keep logs in the lake: add, ask in SQL, merge, drop."),
     "leads": ("leads", "List, show, triage and export leads."),
     "evidence": ("evidence", "Verify the evidence record."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -88,6 +89,20 @@ def lake_of(settings: Settings, library: Library) -> Lake:
     from aibr_hunt.engines.lake.lake import Lake
 
     return Lake.open(lake_folder(settings), mappings=library.mappings)
+
+
+def ledger_exists(settings: Settings) -> bool:
+    """True when there is a ledger below --home."""
+    from aibr_hunt.ledger.sqlite import FILE_NAME
+
+    return (settings.home / FILE_NAME).is_file()
+
+
+def program_of(settings: Settings) -> str:
+    """Return how the next command must begin to find the same ledger."""
+    home = settings.chosen["home"]
+    is_given_here = home.origin == "demo" or home.origin.startswith("option")
+    return f"aibr-hunt --home {shlex.quote(str(home.value))}" if is_given_here else "aibr-hunt"
 
 
 def logs_option(function: F) -> F:

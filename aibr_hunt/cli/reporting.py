@@ -56,6 +56,7 @@ def findings_of(
         accounts=accounts,
         coverage=coverage,
         pulses=tuple(pulse for run_id in run_ids for pulse in ledger.pulses(run_id)),
+        jobs=tuple(job for run_id in run_ids for job in ledger.jobs(run_id)),
         hunts=told,
         tactics=library.catalogue.tactics,
         switches=tuple(switches_of(library.mappings).values()),

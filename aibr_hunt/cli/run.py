@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from aibr_hunt.cli.cloud_options import cloud_options
 from aibr_hunt.cli.parts import fail_on_option, json_option, library_of, logs_option, tell_warnings, window_options
 from aibr_hunt.cli.settings import Settings
 
@@ -13,6 +14,7 @@ from aibr_hunt.cli.settings import Settings
 @click.command("run", epilog="Example: aibr-hunt run shipped:aws --logs ./AWSLogs --from 2026-01-01 --to 2026-02-01 --out leads.jsonl")
 @click.argument("rules", nargs=-1, required=True)
 @logs_option
+@cloud_options
 @click.option("--source", help="Log source of the files (a mapping's name or product/service); `as-written` for none. Default: recognised.")
 @window_options
 @click.option("--strict", is_flag=True, help="Parse every record and count repeated keys.")
@@ -36,6 +38,9 @@ def command(
     *,
     logs: tuple[Path, ...],
     lake: bool,
+    on: tuple[str, ...],
+    dry_run: bool,
+    resume: str | None,
     source: str | None,
     since: str | None,
     until: str | None,
@@ -49,13 +54,17 @@ def command(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run RULES (files, folders, shipped:… or names) over log files or the lake, record leads with evidence, and say what was not seen."""
+    """Run RULES (files, folders, shipped:… or names) over log files, the lake or Sources in clouds, record leads, say what was not seen."""
     from aibr_hunt.cli.running import Wanted, execute
 
     wanted = Wanted(
         rules=rules,
         logs=logs,
         is_lake=lake,
+        on=on,
+        is_dry=dry_run,
+        resume=resume or "",
+        words=("run", *rules, *(word for path in filters for word in ("--filter", str(path)))),
         source=source,
         times=(since, until, last),
         is_strict=strict,

@@ -1,20 +1,30 @@
-"""Runs over files as commands start them: load, run with progress, tell, export."""
+"""Runs over files, the lake or clouds as commands start them: load, run with progress, tell, export."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aibr_hunt.cli.cloud_options import over_text
 from aibr_hunt.cli.gaps import unseen_lines
 from aibr_hunt.cli.leadrows import LEAD_HEADERS, lead_cells, lead_row
 from aibr_hunt.cli.output import Exit, complain, counted, gravest, progress_wanted, say, say_json, say_table
-from aibr_hunt.cli.parts import actor_of, lake_of, now, opened_ledger, tell_refused, window_of, window_text
+from aibr_hunt.cli.parts import (
+    actor_of,
+    lake_of,
+    ledger_exists,
+    now,
+    opened_ledger,
+    program_of,
+    tell_refused,
+    window_of,
+    window_text,
+)
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.content.shipped import PREFIX
@@ -27,8 +37,11 @@ from aibr_hunt.ledger import Ledger
 from aibr_hunt.ledger.values import LeadFilter
 from aibr_hunt.model.event import ByteClass
 from aibr_hunt.model.hunt import Hunt
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.mapping import Mapping
+from aibr_hunt.model.spending import money_text, size_text, spending_of
+from aibr_hunt.model.window import Window, utc_text
 
 # Leads printed after a run; the ledger, --out and the report hold all of them.
 SHOWN_LEADS = 20
@@ -42,10 +55,12 @@ class Wanted:
     """What a command wants run.
 
     Attributes:
-        is_lake: True reads the lake below --home in place of log files.
+        is_lake: True reads the lake below --home in place of log files. `on`: names of Sources in clouds, asked in their place.
+        is_dry: True prints what would be asked of the Sources. `resume`: id of a run over them that is taken up again; empty for none.
         times: --from, --to and --last as given.
         kind: `files`, `hunt` or `sweep`. `label`: what was asked, for people; empty names rules and inputs.
         hunt: The hunt that asks; its hypothesis is argued from the leads.
+        words: The command without its options of place and window.
     """
 
     rules: Sequence[str]
@@ -62,6 +77,10 @@ class Wanted:
     kind: str = "files"
     label: str = ""
     hunt: Hunt | None = None
+    on: Sequence[str] = ()
+    is_dry: bool = False
+    resume: str = ""
+    words: tuple[str, ...] = ()
 
 
 def execute(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus) -> Exit:
@@ -71,6 +90,8 @@ def execute(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus
         UsageError: An option cannot be; nothing was run.
     """
     _check_paths(wanted)
+    if wanted.is_dry:
+        return dry_run(settings, wanted, library, corpus)
     with opened_ledger(settings) as ledger:
         outcome = run_corpus(settings, wanted, library, corpus, ledger)
         run_id = outcome.record.run.id
@@ -92,9 +113,12 @@ def execute(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus
 
 def _check_paths(wanted: Wanted) -> None:
     """Refuse paths that cannot be, before an hour of reading shows it."""
-    if wanted.is_lake == bool(wanted.logs):
-        what = "--lake and --logs are both there." if wanted.is_lake else "Neither --logs nor --lake says what to read."
-        raise UsageError(what, hint="Name log files with --logs, or take --lake for what `logs add` has read.")
+    given = [name for name, is_there in (("--logs", wanted.logs), ("--lake", wanted.is_lake), ("--on", wanted.on)) if is_there]
+    if len(given) != 1:
+        what = f"{' and '.join(given)} are both there." if given else "Neither --logs nor --lake nor --on says what to read."
+        hint = "Name log files with --logs, take --lake for what `logs add` has read, or ask a configured Source with --on."
+        raise UsageError(what, hint=hint)
+    _check_clouds(wanted)
     for path in wanted.logs:
         if re.match(r"(s3|gs|az):/", path.as_posix()):  # a path of the file system keeps one slash
             url = path.as_posix().replace(":/", "://", 1)
@@ -107,17 +131,66 @@ def _check_paths(wanted: Wanted) -> None:
         raise UsageError(f"There is no folder {wanted.out.absolute().parent}.", hint="Make it, or name another file with --out.")
 
 
+def _check_clouds(wanted: Wanted) -> None:
+    for name, is_there in (("--dry-run", wanted.is_dry), ("--resume", bool(wanted.resume))):
+        if is_there and not wanted.on:
+            raise UsageError(f"{name} is for Sources in clouds.", hint="Name them with --on.")
+    if wanted.on and wanted.source and wanted.kind != "sweep":
+        raise UsageError("--source tells what files are; a Source in a cloud has its log source.", hint="Leave it out.")
+
+
+def dry_run(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus) -> Exit:
+    """Print what a run would ask of Sources; return how that ended.
+
+    Raises:
+        UsageError: An option cannot be.
+    """
+    from aibr_hunt.cli.clouds import tell_plan, window_over
+
+    tell_refused(corpus.refused)
+    request = _request(settings, wanted, library, corpus, window=window_over(wanted, moment=now()))
+    if not ledger_exists(settings):
+        is_fine = tell_plan(settings, wanted, library, request=request, ledger=None)
+    else:
+        with opened_ledger(settings, create=False) as ledger:
+            is_fine = tell_plan(settings, wanted, library, request=request, ledger=ledger)
+    return gravest([Exit.NOTHING_FOUND if is_fine else Exit.INCOMPLETE, *((Exit.USER_MISTAKE,) if corpus.refused else ())])
+
+
 def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus, ledger: Ledger) -> Outcome:
     """Run loaded rules and return what it came to."""
     if wanted.as_json and corpus.matched:  # else told once: among what was not seen, or in the error that no rule is left
         tell_refused(corpus.refused)
-    mapping, is_as_written = source_of(wanted.source, library)
+    if wanted.on:
+        return _run_clouds(settings, wanted, library, corpus=corpus, ledger=ledger)
     window = window_of(*wanted.times, now=now())
+    _say_asked(wanted, corpus, window)
+    with _progress() as tell:
+        return run_files(_request(settings, wanted, library, corpus, window=window), ledger, clock=now, tell=tell)
+
+
+def _run_clouds(settings: Settings, wanted: Wanted, library: Library, *, corpus: Corpus, ledger: Ledger) -> Outcome:
+    from aibr_hunt.cli.clouds import begin, cloud_progress
+
+    run = begin(settings, wanted, library, corpus=corpus, ledger=ledger)
+    with run.going_on():
+        _say_asked(wanted, corpus, run.begun.window)
+        request = _request(settings, wanted, library, corpus, window=run.begun.window)
+        request = replace(request, clouds=run.clouds, run_id=run.begun.run, began=run.begun.began)
+        with cloud_progress(run.tell) as tell:
+            return run_files(request, ledger, clock=now, tell=tell)
+
+
+def _say_asked(wanted: Wanted, corpus: Corpus, window: Window) -> None:
     named = ", ".join("the built-in set" if name == PREFIX else name for name in wanted.rules)
     asked = [counted(len(corpus.rules), "rule")]
     asked += [counted(len(corpus.correlations), "correlation")] if corpus.correlations else []
     say_unless(wanted, f"Asked: {' and '.join(asked)} from {named}; window: {window_text(window)}")
-    request = Request(
+
+
+def _request(settings: Settings, wanted: Wanted, library: Library, corpus: Corpus, *, window: Window) -> Request:
+    mapping, is_as_written = source_of(wanted.source, library)
+    return Request(
         rules=corpus.rules,
         operands=corpus.operands,
         correlations=corpus.correlations,
@@ -129,14 +202,12 @@ def run_corpus(settings: Settings, wanted: Wanted, library: Library, corpus: Cor
         scope=Scope(mapping=mapping, is_as_written=is_as_written, window=window, now=now()),
         options=Options(is_strict=wanted.is_strict, use_sieve=wanted.use_sieve, cache=settings.cache),
         refused=tuple((shown, str(error)) for shown, error in corpus.refused),
-        asked=wanted.label or f"{' '.join(wanted.rules)} over {'the lake' if wanted.is_lake else ' '.join(map(str, wanted.logs))}",
+        asked=wanted.label or f"{' '.join(wanted.rules)} over {over_text(wanted.logs, is_lake=wanted.is_lake, on=wanted.on)}",
         actor=actor_of(settings),
         host=platform.node(),
         processes=wanted.processes,
         kind=wanted.kind,
     )
-    with _progress() as tell:
-        return run_files(request, ledger, clock=now, tell=tell)
 
 
 def source_of(name: str | None, library: Library) -> tuple[Mapping | None, bool]:
@@ -192,7 +263,43 @@ def tell_outcome(settings: Settings, wanted: Wanted, outcome: Outcome, leads: Se
             say_json(lead_row(lead))
         say_json(outcome_row(outcome, leads))
         return
-    statistics = run.statistics
+    if wanted.on:
+        _tell_jobs(outcome)
+    else:
+        _tell_files(outcome)
+    tell_gaps(outcome)
+    tell_rules(outcome)
+    ranked = gravest_first(leads)
+    tell_leads(settings, ranked, run.id)
+    if wanted.hunt is not None:
+        _argue(wanted.hunt, outcome, leads)
+    say(f"Run {run.id} ({run.outcome}), ledger {settings.home}")
+    if leads:
+        say(f"Next: {program_of(settings)} leads show {ranked[0].id}")
+        say(f"      {program_of(settings)} report {run.id} --out FOLDER")
+
+
+def _tell_jobs(outcome: Outcome) -> None:
+    rows = [
+        (
+            job.source,
+            job.id or "-",
+            window_text(job.window),
+            job.state.value,
+            f"{job.rows:,}",
+            size_text(job.scanned_bytes or 0),
+            money_text(job),
+        )
+        for job in outcome.record.jobs
+    ]
+    if rows:
+        headers = ("source", "job", "window", "state", "rows", "scanned", "money")
+        say_table(headers, rows, show_all=True, right=frozenset((4, 5, 6)))
+    say(f"Spent: {spending_of(outcome.record.jobs).text}; {outcome.record.run.statistics['seconds']:.2f} s")
+
+
+def _tell_files(outcome: Outcome) -> None:
+    statistics = outcome.record.run.statistics
     read = int(statistics["content_bytes"])
     parts = ", ".join(f"{name.value} {int(statistics.get(f'bytes_{name.value}', 0)):,}" for name in ByteClass)
     say(f"Read: {counted(int(statistics['files']), 'file')}, {read:,} bytes of content = {parts}")
@@ -203,23 +310,6 @@ def tell_outcome(settings: Settings, wanted: Wanted, outcome: Outcome, leads: Se
         f"{name.value} {int(statistics.get(f'records_{name.value}', 0)):,}" for name in ByteClass if name is not ByteClass.FRAMING
     )
     say(f"Records: {records}; {statistics['seconds']:.2f} s")
-    tell_gaps(outcome)
-    tell_rules(outcome)
-    ranked = gravest_first(leads)
-    tell_leads(settings, ranked, run.id)
-    if wanted.hunt is not None:
-        _argue(wanted.hunt, outcome, leads)
-    say(f"Run {run.id} ({run.outcome}), ledger {settings.home}")
-    if leads:
-        say(f"Next: {_program(settings)} leads show {ranked[0].id}")
-        say(f"      {_program(settings)} report {run.id} --out FOLDER")
-
-
-def _program(settings: Settings) -> str:
-    """Return how the next command must begin to find the same ledger."""
-    home = settings.chosen["home"]
-    is_given_here = home.origin == "demo" or home.origin.startswith("option")
-    return f"aibr-hunt --home {shlex.quote(str(home.value))}" if is_given_here else "aibr-hunt"
 
 
 def _argue(hunt: Hunt, outcome: Outcome, leads: Sequence[Lead]) -> None:
@@ -293,7 +383,7 @@ def tell_leads(settings: Settings, leads: Sequence[Lead], run_id: str) -> None:
     rows = [lead_cells(settings, lead) for lead in leads[:SHOWN_LEADS]]
     say_table(LEAD_HEADERS, rows, show_all=True)
     if len(leads) > SHOWN_LEADS:
-        rest = f"{_program(settings)} leads list --run {run_id} --all for the rest"
+        rest = f"{program_of(settings)} leads list --run {run_id} --all for the rest"
         say(f"{SHOWN_LEADS} of {len(leads)} leads shown, the gravest first; {rest}")
 
 
@@ -312,7 +402,16 @@ def outcome_row(outcome: Outcome, leads: Sequence[Lead]) -> dict[str, object]:
         "statistics": dict(run.statistics),
         "query_digest": run.query_digest,
         "merkle_root": outcome.recorded.merkle_root,
+        **({"jobs": [job_row(job) for job in outcome.record.jobs]} if outcome.record.jobs else {}),
     }
+
+
+def job_row(job: Job) -> dict[str, object]:
+    """Return what became of one program as JSON; its text stands in the report."""
+    edges = {name: None if edge is None else utc_text(edge) for name, edge in (("from", job.window.start), ("to", job.window.end))}
+    names = ("id", "source", "place", "cause", "rows", "counted_rows", "estimated_bytes", "estimate", "scanned_bytes", "billed_bytes")
+    more = {name: getattr(job, name) for name in (*names, "money", "currency", "digest")}
+    return {**more, **edges, "state": job.state.value, "rules": list(job.rules)}
 
 
 def code_of(outcome: Outcome, leads: Sequence[Lead], *, failing: Collection[str]) -> Exit:

@@ -1,4 +1,7 @@
-"""Settings: option, then `AIBR_*` variable, then `./aibr-hunt.toml`, then the user's file. Unknown keys are errors."""
+"""Settings: option, then `AIBR_*` variable, then `./aibr-hunt.toml`, then the user's file. Unknown keys are errors.
+
+The sections `[sources.NAME]` and `[ceilings]` of a file are read by `cli.sections`.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 
+from aibr_hunt.cli.sections import CEILINGS, SOURCES, check_sources, key_of, read_ceilings, read_sources
 from aibr_hunt.errors import UsageError
 from aibr_hunt.model.layout import EngineKind
 
-Value: TypeAlias = "str | int | list[str]"
+Value: TypeAlias = "str | int | float | list[str]"
 FILE_NAME: Final = "aibr-hunt.toml"
 # What stands on standard error besides the error that ends a command, from the least to all of it.
 LOG_LEVELS: Final = ("error", "warning", "info", "debug")
@@ -88,7 +92,10 @@ _TABLE_KEY: Final = "<mapping>.<engine>.<layout>"
 
 def what_of(name: str) -> str:
     """Return what a setting is, in a sentence."""
-    return SETTINGS[name].what if name in SETTINGS else "Table that a layout reads in place of its usual one."
+    if name in SETTINGS:
+        return SETTINGS[name].what
+    key = key_of(name)
+    return key.what if key is not None else "Table that a layout reads in place of its usual one."
 
 
 class Settings:
@@ -117,6 +124,7 @@ class Settings:
         chosen = {name: Chosen(value=setting.default, origin="default") for name, setting in SETTINGS.items()}
         for path in (user_file, here / FILE_NAME):
             chosen |= _from_file(path)
+        check_sources({name: (each.value, each.origin) for name, each in chosen.items() if name.startswith(f"{SOURCES}.")})
         chosen |= _from_environment(os.environ)
         for name, value in options.items():
             if value is not None:
@@ -143,6 +151,21 @@ class Settings:
     def tables(self) -> dict[str, Chosen]:
         """Tables that configuration names, by `<mapping>.<engine>.<layout>`."""
         return {name.removeprefix(f"{TABLES}."): each for name, each in self.chosen.items() if name.startswith(f"{TABLES}.")}
+
+    @property
+    def sources(self) -> dict[str, dict[str, Chosen]]:
+        """The Sources in clouds that configuration names: name to its keys."""
+        found: dict[str, dict[str, Chosen]] = {}
+        for name, each in self.chosen.items():
+            if name.startswith(f"{SOURCES}."):
+                _, source, key = name.split(".")
+                found.setdefault(source, {})[key] = each
+        return found
+
+    @property
+    def ceilings(self) -> dict[str, Chosen]:
+        """The ceilings that configuration names."""
+        return {name.removeprefix(f"{CEILINGS}."): each for name, each in self.chosen.items() if name.startswith(f"{CEILINGS}.")}
 
     @property
     def content(self) -> tuple[Path, ...]:
@@ -207,8 +230,11 @@ def _from_file(path: Path) -> dict[str, Chosen]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}.") from None
-    tables = _tables(values.pop(TABLES, {}), str(path))
-    return {name: Chosen(value=_checked(name, value, str(path)), origin=str(path)) for name, value in values.items()} | tables
+    where = str(path)
+    read = {**read_sources(values.pop(SOURCES, {}), where), **read_ceilings(values.pop(CEILINGS, {}), where)}
+    tables = _tables(values.pop(TABLES, {}), where)
+    sections = {name: Chosen(value=value, origin=where) for name, value in read.items()} | tables
+    return {name: Chosen(value=_checked(name, value, where), origin=where) for name, value in values.items()} | sections
 
 
 def _tables(section: object, where: str) -> dict[str, Chosen]:
@@ -262,7 +288,7 @@ def _faultless(name: str, value: Value, where: str) -> Value:
 def _checked(name: str, value: object, where: str) -> Value:
     setting = SETTINGS.get(name)
     if setting is None:
-        known = (*SETTINGS, TABLES)
+        known = (*SETTINGS, TABLES, SOURCES, CEILINGS)
         near = difflib.get_close_matches(name, known, n=1)
         raise UsageError(
             f"{where} sets the unknown key {name!r}.", hint=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."

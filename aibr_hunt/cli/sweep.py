@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aibr_hunt.cli.cloud_options import cloud_options, over_text
 from aibr_hunt.cli.groups import NearestGroup
 from aibr_hunt.cli.output import Exit, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import (
@@ -46,6 +47,7 @@ def command() -> None:
 @command.command("run", epilog="Example: aibr-hunt sweep run shipped:nightly_aws --logs ./AWSLogs/2026/01/31")
 @click.argument("name")
 @logs_option
+@cloud_options
 @window_options
 @click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
 @click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
@@ -58,6 +60,9 @@ def run_sweep(
     *,
     logs: tuple[Path, ...],
     lake: bool,
+    on: tuple[str, ...],
+    dry_run: bool,
+    resume: str | None,
     since: str | None,
     until: str | None,
     last: str | None,
@@ -66,7 +71,7 @@ def run_sweep(
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Run the rules of a sweep over log files or the lake once; cron or a timer starts it again."""
+    """Run the rules of a sweep over log files, the lake or Sources in clouds once; cron or a timer starts it again."""
     from aibr_hunt.cli.running import Wanted, execute
     from aibr_hunt.content.hunt_paths import hunt_path
     from aibr_hunt.content.sweeps import load_sweep
@@ -77,13 +82,17 @@ def run_sweep(
         rules=(f"sweep {sweep.name}",),
         logs=logs,
         is_lake=lake,
+        on=on,
+        is_dry=dry_run,
+        resume=resume or "",
+        words=("sweep", "run", name),
         source=sweep.source or None,
         times=(since, until, last),
         report=report,
         processes=processes or settings.processes,
         as_json=as_json,
         kind="sweep",
-        label=f"sweep {sweep.name} over {'the lake' if lake else ' '.join(str(path) for path in logs)}",
+        label=f"sweep {sweep.name} over {over_text(logs, is_lake=lake, on=on)}",
     )
     corpus = _selected(sweep, library).corpus
     tell_warnings(corpus)

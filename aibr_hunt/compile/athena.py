@@ -44,6 +44,8 @@ def _trino_network(value: str, network: str) -> str:
 
 TRINO: Final = Dialect(
     engine=EngineKind.ATHENA,
+    # Athena writes a row as {a=1, b=x}, in which nothing is quoted.
+    cell=lambda column: f"json_format(CAST({column} AS JSON))",
     literal=doubled,
     identifier=_trino_identifier,
     table=lambda name: ".".join(_trino_identifier(part) for part in name.split(".")),

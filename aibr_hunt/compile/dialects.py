@@ -49,6 +49,7 @@ class Dialect:
         in_network: Text and network → whether it is an address inside.
         moment: `2026-01-31T12:00:00` (UTC) → literal of the time type.
         ago: Whole hours → the time so long ago.
+        cell: A nested column → what is selected for it where the engine's own text of one cannot be read back; None selects the column.
     """
 
     engine: EngineKind
@@ -74,6 +75,7 @@ class Dialect:
     in_network: Callable[[str, str], str]
     moment: Callable[[str], str]
     ago: Callable[[int], str]
+    cell: Callable[[str], str] | None = None
 
 
 # -- shared --------------------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aibr_hunt.compile.athena import TRINO
 from aibr_hunt.compile.bigquery import GOOGLE
+from aibr_hunt.compile.dialects import Dialect
 from aibr_hunt.compile.duckdb import DUCK
 from aibr_hunt.compile.kql import KqlPrinter, identifier, optional_column
 from aibr_hunt.compile.span import kql_bounds, sql_bounds
@@ -19,7 +21,7 @@ from aibr_hunt.meaning.fold import fold
 from aibr_hunt.meaning.narrow import narrowed
 from aibr_hunt.meaning.places import Locator, typed_path
 from aibr_hunt.model.condition import Condition, TextIs, both, either
-from aibr_hunt.model.layout import EngineKind, Layout
+from aibr_hunt.model.layout import Column, EngineKind, Kind, Layout
 from aibr_hunt.model.predicate import TextOp
 from aibr_hunt.model.query import Form, Last, Query, Span
 from aibr_hunt.model.rule import Rule
@@ -39,11 +41,13 @@ class Asking:
         locator: Mapping and layout.
         span: The window.
         meanings: Meaning digest of each rule, by rule id; a rule without one is headed without it.
+        is_read_back: The rows are read by a program of ours: nested columns are selected so that nothing of them is lost.
     """
 
     locator: Locator
     span: Span
     meanings: Mapping[str, str]
+    is_read_back: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -147,7 +151,8 @@ def _conditions(bounds: Sequence[str], fixed: Condition, condition: Condition, *
 def _sql(condition: Condition, asking: Asking) -> list[str]:
     layout = asking.layout
     printer = SQL_PRINTERS[layout.engine]
-    columns = [printer.dialect.identifier(column.name) for column in layout.columns]
+    select = partial(_selected, dialect=printer.dialect, is_read_back=asking.is_read_back)
+    columns = [select(column) for column in layout.columns]
     parts = _conditions(sql_bounds(layout, asking.span, printer), fixed_condition(layout), condition, printer=printer)
     text = ["SELECT", *_columns(columns), f"FROM {printer.dialect.table(layout.table)}"]
     for number, part in enumerate(parts):
@@ -155,6 +160,13 @@ def _sql(condition: Condition, asking: Asking) -> list[str]:
         block[0] = f"{'WHERE' if number == 0 else '  AND'} {block[0].strip()}"
         text += block
     return text
+
+
+def _selected(column: Column, dialect: Dialect, *, is_read_back: bool) -> str:
+    """Return a column as it is selected."""
+    name = dialect.identifier(column.name)
+    is_nested = column.type.kind in {Kind.STRUCT, Kind.ARRAY, Kind.MAP}
+    return f"{dialect.cell(name)} AS {name}" if is_read_back and is_nested and dialect.cell is not None else name
 
 
 def _columns(names: Sequence[str]) -> list[str]:

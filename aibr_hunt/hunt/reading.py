@@ -1,4 +1,4 @@
-"""Where a run reads: log files as they were delivered, or the lake that has read them before. Both give results file by file."""
+"""Where a run reads: log files as delivered, the lake that has read them before, or tables of clouds. All give results one by one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aibr_hunt.intake.files import Discovery, discover
 
 if TYPE_CHECKING:
     from aibr_hunt.engines.lake.lake import Lake
+    from aibr_hunt.hunt.clouds import Clouds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,18 +23,22 @@ class Reading:
 
     Attributes:
         discovery: The files below the paths; without any for the lake.
-        lake: The lake; None for files.
+        lake: The lake; None for files and clouds.
+        clouds: Sources in clouds; None for files and the lake.
     """
 
     discovery: Discovery
     lake: Lake | None = None
+    clouds: Clouds | None = None
 
     def results(self, program: Program, scope: Scope, *, processes: int) -> Iterator[FileResult]:
-        """Yield what each file gives, in the files' order.
+        """Yield what each file gives, in the files' order; of clouds what each program gives, as it comes.
 
         Raises:
             EngineError: Reading failed.
         """
+        if self.clouds is not None:
+            return self.clouds.results(program, scope)
         if self.lake is None:
             return scan(self.discovery.files, program, scope, processes=processes)
         from aibr_hunt.engines.lake.scan import scan_lake
@@ -41,16 +46,21 @@ class Reading:
         return scan_lake(self.lake, program, scope, processes=processes)
 
 
-def reading_of(paths: Sequence[Path], lake: Lake | None) -> Reading:
-    """Return what the paths or the lake hold.
+_NOTHING = Discovery(files=(), problems=(), notes=(), left_out=())
+
+
+def reading_of(paths: Sequence[Path], lake: Lake | None = None, clouds: Clouds | None = None) -> Reading:
+    """Return what the paths, the lake or the clouds hold.
 
     Raises:
         UsageError: They hold no log file.
     """
+    if clouds is not None:
+        return Reading(discovery=_NOTHING, clouds=clouds)
     if lake is not None:
         if not lake.status():
             raise UsageError("The lake is empty.", hint="Read logs into it with `logs add PATH`.")
-        return Reading(discovery=Discovery(files=(), problems=(), notes=(), left_out=()), lake=lake)
+        return Reading(discovery=_NOTHING, lake=lake)
     discovery = discover(paths)
     if not discovery.files and not discovery.problems:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""One run over log files: discover, scan, record. One transaction holds leads, accounts, coverage and evidence."""
+"""One run over log files, the lake or clouds: discover, scan, record. One transaction holds leads, accounts, coverage and evidence."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from aibr_hunt.errors import UsageError
 from aibr_hunt.hunt.asking import askable
 from aibr_hunt.hunt.correlating import Correlating
 from aibr_hunt.hunt.coverage import Claim, claims_of, first_of, pulses_of
+from aibr_hunt.hunt.history import Sheets
 from aibr_hunt.hunt.reading import reading_of
 from aibr_hunt.hunt.spool import Spool
 from aibr_hunt.ledger import EarlierEpisodes, Ledger, NoiseKeys
@@ -27,10 +28,12 @@ from aibr_hunt.model.event import Account, Hit
 from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, RuleRow, RunRecord, RunRow
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.rule import Rule
+from aibr_hunt.model.spending import spending_of, spent_notes
 from aibr_hunt.model.window import Window
 
 if TYPE_CHECKING:
     from aibr_hunt.engines.lake.lake import Lake
+    from aibr_hunt.hunt.clouds import Clouds
 
 # A rule that has met so many events, and so large a share of its source, is a noise rule: further events are kept by
 # identity and make no leads of their own, so that one careless rule does not drown the ledger. A gap says so: what is kept
@@ -56,6 +59,7 @@ class Request:
         mappings: Every mapping in force.
         paths: Files and folders of logs.
         lake: The lake, to be read in place of files; None for files.
+        clouds: Sources in clouds, to be asked in place of files.
         scope: Source and window.
         options: How files are read.
         refused: Pairs of rule path or id and reason, from loading.
@@ -63,6 +67,8 @@ class Request:
         actor, host: Who runs it, where.
         processes: Processes that read files, at least 1.
         kind: `files`, or `hunt` and `sweep` when one of these asked.
+        run_id: What the run is called; empty lets it follow from what is asked, by whom and when.
+        began: When it was begun, for one that goes on after a crash; None for now.
     """
 
     rules: Sequence[Rule]
@@ -78,9 +84,21 @@ class Request:
     processes: int = 1
     kind: str = "files"
     lake: Lake | None = None
+    clouds: Clouds | None = None
     operands: Sequence[Rule] = ()
     correlations: Sequence[Correlation] = ()
     silent: frozenset[str] = frozenset()
+    run_id: str = ""
+    began: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run would ask, and over which time: the run's window, widened by what correlations need."""
+
+    program: Program
+    window: Window
+    refused: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +138,18 @@ def run_files(request: Request, ledger: Ledger, *, clock: Callable[[], datetime]
     return _Run(request, clock, tell).into(ledger)
 
 
+def plan_of(request: Request, *, sheets: Sheets, clock: Callable[[], datetime]) -> Plan:
+    """Return what a run would ask; nothing is asked, read or recorded.
+
+    Raises:
+        UsageError: There is nothing to read, or no rule to ask.
+    """
+    run = _Run(request, clock, lambda _: None)
+    with Spool() as spool:
+        window = run.prepared(spool, sheets).scan_window
+    return Plan(program=run.program, window=window, refused=tuple(run.refused))
+
+
 class _Run:
     """The state of one run."""
 
@@ -127,12 +157,12 @@ class _Run:
         self.request = request
         self.clock = clock
         self.tell = tell
-        self.started = clock()
+        self.started = request.began or clock()
         self.timer = time.perf_counter()
         matched = (*request.rules, *request.operands)
         self.program = Program(matched, mappings=request.mappings, mapping_of=request.mapping_of, options=request.options)
         self.refused = [*request.refused, *self.program.refused]
-        self.reading = reading_of(request.paths, request.lake)
+        self.reading = reading_of(request.paths, request.lake, request.clouds)
         if not self.program.rules:
             raise UsageError("There is no rule to ask.", hint=_why_no_rule(self.refused))
         self.accounts: list[Account] = []
@@ -147,7 +177,7 @@ class _Run:
     def into(self, ledger: Ledger) -> Outcome:
         """Record the run."""
         with Spool() as spool:
-            self.correlating = self._correlating(spool, ledger)
+            self.correlating = self.prepared(spool, ledger.sheets)
             return self._recorded(ledger)
 
     def _recorded(self, ledger: Ledger) -> Outcome:
@@ -162,13 +192,13 @@ class _Run:
         counted = self.hits_by_rule + self.correlating.found.episodes
         return Outcome(record=settled[0] if settled else opening, recorded=recorded, hits_by_rule=dict(counted))
 
-    def _correlating(self, spool: Spool, ledger: Ledger) -> Correlating:
+    def prepared(self, spool: Spool, sheets: Sheets) -> Correlating:
         """Return what feeds the correlations; those that cannot be asked are refused by name."""
         rules = {rule.id: (rule, part.mapping) for part in self.program.parts.values() for rule in part.rules}
         digests = {rule_id: digest for part in self.program.parts.values() for rule_id, digest in part.digests.items()}
         asked, refused = askable(self.request.correlations, rules=rules, digests=digests, silent=self.request.silent)
         self.refused += refused
-        return Correlating(asked, window=self.request.scope.window, spool=spool, sheets=ledger.sheets)
+        return Correlating(asked, window=self.request.scope.window, spool=spool, sheets=sheets)
 
     def _episodes(self, earlier: EarlierEpisodes) -> Iterator[Hit]:
         """Yield members and episodes, once every matched event is known."""
@@ -177,6 +207,8 @@ class _Run:
         return self.correlating.hits(earlier, claims)
 
     def _claims(self, source: str, asked: Window) -> tuple[Claim, ...]:
+        if self.request.clouds is not None:
+            return self.request.clouds.claims(source, asked)
         accounts = [account for account in self.accounts if account.source == source]
         return claims_of(source, accounts, asked=asked, unknown=self._unknown())
 
@@ -202,7 +234,9 @@ class _Run:
 
     def _take(self, result: FileResult) -> None:
         account = result.account
-        first = self.digests.setdefault(account.digest, account.path) if account.digest else account.path
+        # Two answers of a cloud may be alike: neither is a copy of the other.
+        is_file = bool(account.digest) and self.request.clouds is None
+        first = self.digests.setdefault(account.digest, account.path) if is_file else account.path
         self.accounts.append(account if first == account.path else replace(account, duplicate_of=first))
         self.records_by_source[account.source] += sum(account.record_counts.values())
         self.outside_window += result.outside_window
@@ -230,7 +264,8 @@ class _Run:
     def _record(self) -> RunRecord:
         gaps = tuple(self._gaps())
         coverage = tuple(self._coverage())
-        refused = tuple(self.refused)
+        clouds = self.request.clouds
+        refused = (*self.refused, *(clouds.refused if clouds else ()))
         found = self.correlating.found
         is_complete = not gaps and not refused and all(account.is_complete for account in self.accounts)
         is_complete = is_complete and all(row.state is CoverageState.SETTLED for row in coverage)
@@ -250,22 +285,25 @@ class _Run:
             gaps=gaps,
             refused_rules=refused,
             statistics=self._statistics(),
-            notes=tuple(found.notes),
+            notes=(*found.notes, *(() if clouds is None else spent_notes(clouds.jobs))),
         )
         return RunRecord(
             run=run,
             rules=(*(_rule_row(rule, part) for part in self.program.parts.values() for rule in part.rules), *self.correlating.rule_rows),
             accounts=tuple(self.accounts),
             coverage=coverage,
-            pulses=tuple(pulses_of(self.accounts)),
+            pulses=tuple(pulses_of(self.accounts)) if clouds is None else clouds.pulses,
             noise=tuple(self._noise_rows()),
             episodes=tuple(found.rows),
             links=tuple(found.links),
             tallies=tuple(found.sheets),
+            jobs=() if clouds is None else clouds.jobs,
         )
 
     def _run_id(self) -> str:
         request = self.request
+        if request.run_id:
+            return request.run_id
         seed = f"{self.started.isoformat()}|{request.host}|{request.actor}|{request.asked}|{self.program.digest}"
         return f"R-{hashlib.sha256(seed.encode()).hexdigest()[:16]}"
 
@@ -276,6 +314,7 @@ class _Run:
             totals.update({f"records_{name.value}": count for name, count in account.record_counts.items()})
         return {
             **{name: float(value) for name, value in sorted(totals.items())},
+            **({} if self.request.clouds is None else spending_of(self.request.clouds.jobs).figures),
             "files": float(len(self.accounts)),
             "stored_bytes": float(sum(account.stored_size for account in self.accounts)),
             "content_bytes": float(sum(account.content_size for account in self.accounts)),
@@ -288,6 +327,8 @@ class _Run:
         }
 
     def _gaps(self) -> Iterator[str]:
+        if self.request.clouds is not None:
+            yield from self.request.clouds.gaps()
         for problem in self.reading.discovery.problems:
             yield f"{problem.path} was not read: {problem.reason}."
         for kind, count in self.reading.discovery.left_out:
@@ -311,12 +352,19 @@ class _Run:
 
     def _coverage(self) -> Iterator[CoverageRow]:
         for name, part in self.program.parts.items():
-            claims = self._claims(name, self.request.scope.window)
-            for rule in part.rules:
+            for rule, source, (window, state, cause) in self._claims_by_rule(name, part):
                 digest = part.digests[rule.id]
-                for window, state, cause in claims:
-                    yield CoverageRow(meaning_digest=digest, rule_id=rule.id, source=name, window=window, state=state, cause=cause)
+                yield CoverageRow(meaning_digest=digest, rule_id=rule.id, source=source, window=window, state=state, cause=cause)
         yield from self.correlating.found.coverage
+
+    def _claims_by_rule(self, name: str, part: Part) -> Iterator[tuple[Rule, str, Claim]]:
+        """Yield what is known of each rule of a log source, with the Source that it is known of."""
+        window, clouds = self.request.scope.window, self.request.clouds
+        if clouds is not None:
+            yield from ((rule, source, claim) for rule in part.rules for source, claim in clouds.rows(name, rule.id, window))
+            return
+        claims = self._claims(name, window)
+        yield from ((rule, name, claim) for rule in part.rules for claim in claims)
 
     def _unknown(self) -> tuple[str, ...]:
         """Return paths that may have held any source: they could not be read, not even to tell what they are."""

@@ -17,7 +17,7 @@ from aibr_hunt.ledger.merkle import MerkleTree
 from aibr_hunt.ledger.runrows import digest_of_row, noise_of
 
 _FIRST_TABLES = (tables.run_rules, tables.accounts, tables.coverage, tables.pulses, tables.noise)
-TABLES = {table.name: table for table in (*_FIRST_TABLES, *tables.SINCE_SCHEMA_2)}
+TABLES = {table.name: table for table in (*_FIRST_TABLES, *tables.SINCE_SCHEMA_2, *tables.SINCE_SCHEMA_3)}
 
 
 @dataclass(slots=True)
@@ -187,6 +187,8 @@ def _called(name: str, row: RowMapping) -> str:
             return f" (rule {row['rule_id']}, source {row['source']})"
         case "episodes" | "links" | "tallies":
             return f" (correlation {row['correlation_id']})"
+        case "jobs":
+            return f" (source {row['source']}, job {row['job']})"
         case "pulses":
             return f" (source {row['source']}, key {row['key']})"
         case _:

@@ -20,7 +20,9 @@ from aibr_hunt.ledger.values import Act, Backup, Judge, LeadFilter, LedgerStatus
 from aibr_hunt.ledger.verifier import verify_ledger
 from aibr_hunt.model.episode import EpisodeRow, LeadLink, TallySheet
 from aibr_hunt.model.event import Account, Hit, Json
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import CoverageRow, Lead, NoiseRow, Pulse, RuleRow, RunRecord, RunRow, TriageState
+from aibr_hunt.model.window import utc_text
 
 _EVERYTHING = LeadFilter()
 
@@ -158,6 +160,16 @@ class Ledger:
         """Return the rules of a run as it froze them."""
         with self._store.reading() as connection:
             return runreader.read_rules(connection, run_id)
+
+    def jobs(self, run_id: str) -> tuple[Job, ...]:
+        """Return what became of each program that a run handed to a cloud engine."""
+        with self._store.reading() as connection:
+            return runreader.read_jobs(connection, run_id)
+
+    def jobs_since(self, moment: datetime) -> tuple[Job, ...]:
+        """Return the jobs of all runs that started at or after a moment (aware): what a day has spent."""
+        with self._store.reading() as connection:
+            return runreader.read_spent(connection, utc_text(moment))
 
     def accounts(self, run_id: str) -> tuple[Account, ...]:
         """Return what became of the bytes of each file of a run."""

@@ -14,7 +14,7 @@ from aibr_hunt import __version__
 from aibr_hunt.errors import LedgerError
 from aibr_hunt.ledger import chain, sqlite
 from aibr_hunt.ledger.store import Store
-from aibr_hunt.ledger.tables import MUTABLE, SINCE_SCHEMA_2, TableValue, meta, metadata
+from aibr_hunt.ledger.tables import MUTABLE, SINCE_SCHEMA_2, SINCE_SCHEMA_3, TableValue, meta, metadata
 from aibr_hunt.ledger.values import Upgrade
 
 
@@ -31,11 +31,15 @@ Migrations: TypeAlias = tuple[Migration, ...]
 
 
 def _create_first_tables(connection: Connection) -> None:
-    _create_tables(connection, [table for table in metadata.sorted_tables if table not in SINCE_SCHEMA_2])
+    _create_tables(connection, [table for table in metadata.sorted_tables if table not in (*SINCE_SCHEMA_2, *SINCE_SCHEMA_3)])
 
 
 def _create_episodes(connection: Connection) -> None:
     _create_tables(connection, SINCE_SCHEMA_2)
+
+
+def _create_jobs(connection: Connection) -> None:
+    _create_tables(connection, SINCE_SCHEMA_3)
 
 
 def _create_tables(connection: Connection, wanted: Sequence[TableValue]) -> None:
@@ -48,6 +52,7 @@ def _create_tables(connection: Connection, wanted: Sequence[TableValue]) -> None
 MIGRATIONS: Migrations = (
     Migration(number=1, what="runs, leads, coverage, evidence chain and vault", apply=_create_first_tables),
     Migration(number=2, what="episodes, links between leads, tallies", apply=_create_episodes),
+    Migration(number=3, what="jobs of cloud engines", apply=_create_jobs),
 )
 
 

@@ -11,9 +11,11 @@ from aibr_hunt.ledger import tables
 from aibr_hunt.ledger.canonical import parsed
 from aibr_hunt.ledger.documents import rule_of, run_of
 from aibr_hunt.ledger.episoderows import episode_of, link_of
+from aibr_hunt.ledger.jobrows import job_of
 from aibr_hunt.ledger.runrows import account_of_row, coverage_of, noise_of, pulse_of
 from aibr_hunt.model.episode import EpisodeRow, LeadLink
 from aibr_hunt.model.event import Account
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import CoverageRow, NoiseRow, Pulse, RuleRow, RunRow
 
 
@@ -64,6 +66,17 @@ def read_rules(connection: Connection, run_id: str) -> tuple[RuleRow, ...]:
 def read_accounts(connection: Connection, run_id: str) -> tuple[Account, ...]:
     """Return what became of the bytes of each file of a run."""
     return tuple(account_of_row(row) for row in _rows_of_run(connection, tables.accounts, run_id))
+
+
+def read_jobs(connection: Connection, run_id: str) -> tuple[Job, ...]:
+    """Return what became of each program that a run handed to a cloud engine."""
+    return tuple(job_of(row) for row in _rows_of_run(connection, tables.jobs, run_id))
+
+
+def read_spent(connection: Connection, since: str) -> tuple[Job, ...]:
+    """Return the jobs of all runs that started at or after a time, as fixed-width UTC text."""
+    query = select(tables.jobs).where(tables.jobs.c.started >= since).order_by(tables.jobs.c.run, tables.jobs.c.position)
+    return tuple(job_of(row) for row in connection.execute(query).mappings())
 
 
 def read_coverage(connection: Connection, run_id: str) -> tuple[CoverageRow, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from sqlalchemy import RowMapping
 
@@ -34,6 +34,7 @@ from aibr_hunt.ledger.episoderows import (
     row_of_sheet,
     sheet_of_row,
 )
+from aibr_hunt.ledger.jobrows import document_of_job, job_of, row_of_job
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.lead import CoverageRow, CoverageState, NoiseRow, Pulse, RuleRow, RunRecord
 from aibr_hunt.model.window import Window
@@ -75,6 +76,7 @@ def run_tables(record: RunRecord, rules: Mapping[str, FrozenRule]) -> tuple[RunT
         RunTable(name="episodes", table=tables.episodes, rows=_rows(record.episodes, row_of_episode, document_of_episode)),
         RunTable(name="links", table=tables.links, rows=_rows(record.links, row_of_link, document_of_link)),
         RunTable(name="tallies", table=tables.tallies, rows=_rows(record.tallies, row_of_sheet, document_of_sheet)),
+        RunTable(name="jobs", table=tables.jobs, rows=_rows(record.jobs, row_of_job, document_of_job)),
     )
 
 
@@ -195,23 +197,29 @@ def digest_of_row(table: str, row: RowMapping) -> str:
     Raises:
         LedgerError: The row holds what never was written.
     """
-    match table:
-        case "run_rules":
-            return row_text(row, "digest")  # of the rule's own row, which is checked by itself
-        case "accounts":
-            account_of_row(row)
-            return digest_of(row_text(row, "document").encode())
-        case "coverage":
-            return digest_of(canonical_form(document_of_coverage(coverage_of(row))))
-        case "pulses":
-            return digest_of(canonical_form(document_of_pulse(pulse_of(row))))
-        case "noise":
-            return digest_of(canonical_form(document_of_noise(noise_of(row))))
-        case "episodes":
-            return digest_of(canonical_form(document_of_episode(episode_of(row))))
-        case "links":
-            return digest_of(canonical_form(document_of_link(link_of(row))))
-        case "tallies":
-            return digest_of(canonical_form(document_of_sheet(sheet_of_row(row))))
-        case _:
-            raise LedgerError(f"The evidence names a table {table!r} that no run writes.")
+    digest = _DIGESTS.get(table)
+    if digest is None:
+        raise LedgerError(f"The evidence names a table {table!r} that no run writes.")
+    return digest(row)
+
+
+def _digest_of_account(row: RowMapping) -> str:
+    account_of_row(row)
+    return digest_of(row_text(row, "document").encode())
+
+
+def _digest_by(value_of: Callable[[RowMapping], T], document_of: Callable[[T], Document]) -> Callable[[RowMapping], str]:
+    return lambda row: digest_of(canonical_form(document_of(value_of(row))))
+
+
+_DIGESTS: Final[Mapping[str, Callable[[RowMapping], str]]] = {
+    "run_rules": lambda row: row_text(row, "digest"),  # of the rule's own row, which is checked by itself
+    "accounts": _digest_of_account,
+    "coverage": _digest_by(coverage_of, document_of_coverage),
+    "pulses": _digest_by(pulse_of, document_of_pulse),
+    "noise": _digest_by(noise_of, document_of_noise),
+    "episodes": _digest_by(episode_of, document_of_episode),
+    "links": _digest_by(link_of, document_of_link),
+    "tallies": _digest_by(sheet_of_row, document_of_sheet),
+    "jobs": _digest_by(job_of, document_of_job),
+}

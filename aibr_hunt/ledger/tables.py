@@ -212,6 +212,21 @@ tallies = Table(
 )
 Index("tallies_by_meaning", tallies.c.correlation_id, tallies.c.meaning_digest, tallies.c.window_end)
 
+# What was asked of clouds.
+jobs = Table(
+    "jobs",
+    metadata,
+    _of_run(is_key=True),
+    _position(),
+    _required("job"),
+    _required("source"),
+    _required("started"),
+    _required("state"),
+    _count("scanned_bytes"),
+    _required("document"),
+)
+Index("jobs_by_start", jobs.c.started)
+
 # What was found. An event is an identity; its contents beyond the first are conflicts; a delivery is one place of one content.
 events = Table(
     "events",
@@ -306,6 +321,8 @@ Index("suppressions_by_rule", suppressions.c.rule_id)
 
 SINCE_SCHEMA_2 = (episodes, links, tallies)
 """Tables that ledgers of schema 1 do not have."""
+SINCE_SCHEMA_3 = (jobs,)
+"""Tables that ledgers of schema 2 do not have."""
 
 MUTABLE: dict[str, tuple[str, ...]] = {
     "meta": ("value",),

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from aibr_hunt.model.episode import EpisodeRow, LeadLink, LinkKind, TallySheet
 from aibr_hunt.model.event import Account, Json
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.technique import Technique
 from aibr_hunt.model.window import Window
 
@@ -221,3 +222,4 @@ class RunRecord:
     episodes: tuple[EpisodeRow, ...] = ()
     links: tuple[LeadLink, ...] = ()
     tallies: tuple[TallySheet, ...] = ()
+    jobs: tuple[Job, ...] = ()

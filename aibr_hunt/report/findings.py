@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.hunt import Hunt, Observation
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import CoverageRow, CoverageState, Lead, Pulse, RuleRow, RunRow, TriageState
 from aibr_hunt.model.mapping import LogSwitch
 from aibr_hunt.model.technique import Tactic
@@ -74,6 +75,7 @@ class Findings:
         runs: The runs that it rests on, oldest first.
         rules: Every rule of those runs. `leads`: every lead, also suppressed and dismissed ones.
         accounts: What became of the bytes of each file. `coverage`, `pulses`: as the runs committed them.
+        jobs: What became of each program that runs handed to cloud engines.
         tactics: The tactics of both catalogues, from which the matrix takes names and order.
         switches: The log switches that the mappings define.
     """
@@ -89,6 +91,7 @@ class Findings:
     accounts: tuple[Account, ...] = ()
     coverage: tuple[CoverageRow, ...] = ()
     pulses: tuple[Pulse, ...] = ()
+    jobs: tuple[Job, ...] = ()
     hunts: tuple[HuntFinding, ...] = ()
     tactics: tuple[Tactic, ...] = ()
     switches: tuple[LogSwitch, ...] = ()

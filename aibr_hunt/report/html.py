@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from aibr_hunt.model.event import ByteClass
+from aibr_hunt.model.spending import money_text
 from aibr_hunt.model.text import shorten, visible
 from aibr_hunt.report import words
 from aibr_hunt.report.findings import Findings
@@ -115,6 +116,7 @@ def page_environment() -> Environment:
         window=words.window_text,
         span=words.span_text,
         listed=words.listed,
+        money=money_text,
     )
     environment.globals.update(plural=words.plural, byte_classes=tuple(BYTE_CLASS_TEXT[kind] for kind in ByteClass), escape=escape)
     return environment

@@ -13,6 +13,7 @@ from importlib.resources import files
 
 from aibr_hunt.model.event import Account, ByteClass, Json
 from aibr_hunt.model.hunt import Hunt
+from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import CoverageRow, Lead, Pulse, RuleRow, RunRow, Sighting
 from aibr_hunt.model.technique import Technique
 from aibr_hunt.model.window import Window, utc_text
@@ -61,6 +62,7 @@ def report_form(page: Page) -> _Form:
         "files": [_account(account) for account in findings.accounts],
         "coverage": [_coverage(row) for row in findings.coverage],
         "pulses": [_pulse(pulse) for pulse in findings.pulses],
+        "jobs": [_job(job) for job in findings.jobs],
         "runs": [_run(run) for run in findings.runs],
         "rules": [_rule(rule) for rule in findings.rules],
         "hypotheses": [_argument(argument) for argument in page.arguments],
@@ -174,6 +176,14 @@ def _coverage(row: CoverageRow) -> _Form:
 
 def _pulse(pulse: Pulse) -> _Form:
     return _plain_form(pulse, "source key hour events earliest latest")
+
+
+def _job(job: Job) -> _Form:
+    names = (
+        "id source place window rules state cause rows counted_rows estimated_bytes estimate scanned_bytes billed_bytes money currency "
+        "attempts started ended digest text"
+    )
+    return _plain_form(job, names)
 
 
 def _run(run: RunRow) -> _Form:

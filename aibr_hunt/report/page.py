@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aibr_hunt.model.event import ByteClass, Json
 from aibr_hunt.model.lead import Lead, RuleRow
+from aibr_hunt.model.spending import spending_of
 from aibr_hunt.report.findings import Findings, is_set_aside
 from aibr_hunt.report.gaps import Gap, count_gaps, find_gaps, headline, said_by_runs
 from aibr_hunt.report.hypotheses import Argument, argue
@@ -51,6 +52,7 @@ class Page:
         outcome: The outcome in one sentence. `gap_count`: the number of gaps in it.
         leads: Every lead in order of time. `rows`: those that the table shows. `cards`: those told in full.
         anchors: For each lead that the page shows, the id of the element that shows it best.
+        spent: What the jobs came to, in a phrase; empty without jobs.
         file_root: The folder that all files share, with its separator; names of files go on from there.
         levels: Counts of leads by level, gravest first. `set_aside`: leads dismissed or suppressed.
     """
@@ -67,6 +69,7 @@ class Page:
     file_root: str
     coverage: tuple[CoverageLine, ...]
     pulses: tuple[SourcePulse, ...]
+    spent: str
     arguments: tuple[Argument, ...]
     leads: tuple[Lead, ...]
     rows: tuple[Lead, ...]
@@ -101,6 +104,7 @@ def build_page(findings: Findings) -> Page:
         file_root=root,
         coverage=coverage_lines(findings.coverage, findings.rules),
         pulses=source_pulses(findings.pulses),
+        spent=spending_of(findings.jobs).text if findings.jobs else "",
         arguments=tuple(argue(finding) for finding in findings.hunts),
         leads=leads,
         rows=rows,

@@ -166,7 +166,7 @@ class TestLedger:
 
     def test_an_upgrade_of_a_ledger_of_today_says_so(self, recorded: Aibr) -> None:
         said = recorded("ledger", "upgrade")
-        assert (said.code, said.out) == (0, "The ledger has schema 2 already.\n")
+        assert (said.code, said.out) == (0, "The ledger has schema 3 already.\n")
 
     def test_a_newer_ledger_is_refused_with_the_version_that_it_needs(self, recorded: Aibr, tmp_path: Path) -> None:
         with sqlite3.connect(tmp_path / "home" / "ledger.sqlite3") as database:

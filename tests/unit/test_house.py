@@ -63,7 +63,7 @@ WORKPLACE_WORDS = [
     r"\bscratch/",
     r"\b(?:BRIEF|DESIGN|MEANING|RECORD)\.md\b",
 ]
-NOT_NOUNS = {"manager", "handler", "helper", "helpers", "util", "utils", "misc", "job", "jobs", "alert", "alerts", "info", "infos"}
+NOT_NOUNS = {"manager", "handler", "helper", "helpers", "util", "utils", "misc", "alert", "alerts", "info", "infos"}
 UNFINISHED = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK", "Not" + "Implemented" + "Error"]
 
 # An import of the command line, or its --help, must not pay for these: the room that needs one loads it when it works.

@@ -33,6 +33,8 @@ SCHEMA_1 = "be81401221e1c19bfb8b69d93c9f8a3ddbee5045bca3082dca0f45e325ec7498"
 
 SCHEMA_2 = "056e210dbac6b418c449581f689577d2f720a8bcef61bbb866d663698a15df23"
 
+SCHEMA_3 = "a22ab170a8266938477bb104963dfd6695a5c20d96f8b28eb72e92cef2807a1e"
+
 
 def test_the_first_schema_never_changes(tmp_path: Path) -> None:
     """A released step is never edited: whoever changes the tables adds a migration and freezes the statements of the one before."""
@@ -45,6 +47,12 @@ def test_the_second_schema_never_changes(tmp_path: Path) -> None:
     made_by(tmp_path, MIGRATIONS[:2])
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
         assert sha("\n".join(shape_of(connection))) == SCHEMA_2
+
+
+def test_the_third_schema_never_changes(tmp_path: Path) -> None:
+    made_by(tmp_path, MIGRATIONS[:3])
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
+        assert sha("\n".join(shape_of(connection))) == SCHEMA_3
 
 
 def test_a_ledger_of_the_first_schema_is_upgraded_and_takes_runs(tmp_path: Path) -> None:
@@ -144,12 +152,12 @@ def test_an_older_ledger_is_upgraded_after_a_backup_and_stays_whole(tmp_path: Pa
         ledger.record(record(), [hit("e1")])
         head = ledger.status().chain_head
     store = store_of(home, told)
-    steps = (*MIGRATIONS, Migration(number=3, what="an extra table", apply=add_a_table))
+    steps = (*MIGRATIONS, Migration(number=4, what="an extra table", apply=add_a_table))
     upgraded = migrations.bring_up_to_date(store, steps, ledger_id="unused")
     assert migrations.bring_up_to_date(store, steps, ledger_id="unused") is None
     store.engine.dispose()
     assert upgraded is not None
-    assert (upgraded.from_schema, upgraded.to_schema, upgraded.steps) == (2, 3, ("003 an extra table",))
+    assert (upgraded.from_schema, upgraded.to_schema, upgraded.steps) == (3, 4, ("004 an extra table",))
     assert "a backup goes to" in told.lines[0]
     with closing(sqlite3.connect(upgraded.backup)) as copied:
         assert copied.execute("SELECT head FROM chain").fetchone() == (head,)
@@ -178,10 +186,10 @@ def test_an_upgrade_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> No
         ledger.record(record(), [hit("e1")])
     store = store_of(home, Told())
     with pytest.raises(RuntimeError, match="the step failed"):
-        migrations.bring_up_to_date(store, (*MIGRATIONS, Migration(number=3, what="x", apply=break_off)), ledger_id="")
+        migrations.bring_up_to_date(store, (*MIGRATIONS, Migration(number=4, what="x", apply=break_off)), ledger_id="")
     store.engine.dispose()
     with opened(home) as ledger:
-        assert ledger.status().schema == 2
+        assert ledger.status().schema == 3
         assert ledger.verify().is_clean
 
 
