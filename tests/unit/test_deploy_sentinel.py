@@ -111,6 +111,8 @@ PROPERTIES: dict[str, Any] = {
         },
     },
 }
+# What names no account and no address has no entity.
+REQUIRED = [name for name in PROPERTIES if name != "entityMappings"]
 TEMPLATE = {
     "type": "object",
     "required": ["$schema", "contentVersion", "parameters", "resources"],
@@ -132,7 +134,7 @@ TEMPLATE = {
                     "apiVersion": {"pattern": r"^\d{4}-\d{2}-\d{2}(-preview)?$"},
                     "name": {"pattern": r"^\[concat\(parameters\('workspace'\), '/Microsoft\.SecurityInsights/[0-9a-f-]{36}'\)\]$"},
                     "kind": {"const": "Scheduled"},
-                    "properties": {"type": "object", "required": list(PROPERTIES), "additionalProperties": False, "properties": PROPERTIES},
+                    "properties": {"type": "object", "required": REQUIRED, "additionalProperties": False, "properties": PROPERTIES},
                 },
             },
         },
@@ -186,13 +188,13 @@ def test_every_file_in_the_communitys_form_has_its_shape_and_says_the_same() -> 
         properties = templates[path.replace("yaml/", "arm/").replace(".yaml", ".json")]["resources"][0]["properties"]
         assert page["query"] == properties["query"]
         assert page["tactics"] == properties["tactics"]
-        assert page["entityMappings"] == properties["entityMappings"]
+        assert page.get("entityMappings") == properties.get("entityMappings")
 
 
 def test_entities_and_details_name_columns_that_the_text_gives() -> None:
     for each in properties_of(*shipped()):
         given = each["query"][each["query"].index("| project") :]
-        named = [field["columnName"] for entity in each["entityMappings"] for field in entity["fieldMappings"]]
+        named = [field["columnName"] for entity in each.get("entityMappings", []) for field in entity["fieldMappings"]]
         assert all(column in given for column in [*named, *each["customDetails"].values()])
 
 
@@ -309,11 +311,9 @@ def test_correlations_too_have_the_documented_shape_and_keep_the_limits() -> Non
     pack = pack_of((), EngineKind.KQL, correlations=shipped_correlations(), sources=shipped_sources())
     templates = documents(pack, "sentinel/arm/")
     assert templates
-    # A correlation that groups by no account and no address has no entity.
-    optional = [name for name in PROPERTIES if name != "entityMappings"]
     for template in templates.values():
         properties = template["resources"][0]["properties"]
-        Draft202012Validator({"required": optional, "additionalProperties": False, "properties": PROPERTIES}).validate(properties)
+        Draft202012Validator({"required": REQUIRED, "additionalProperties": False, "properties": PROPERTIES}).validate(properties)
         shown = properties["query"][properties["query"].rindex("| project") :]
         named = [field["columnName"] for entity in properties.get("entityMappings", []) for field in entity["fieldMappings"]]
         assert all(column in shown for column in [*named, *properties["customDetails"].values()])
