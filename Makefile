@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt types contracts unit slow bench oldest parity wheel-test plugin-test clean distclean
+.PHONY: help demo test lint fmt types contracts unit slow bench oldest parity wire wheel-test plugin-test clean distclean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ unit: $(VENV)/.installed-dev ## only the unit tests: the quick loop while writin
 
 parity: $(VENV)/.installed-dev ## the matcher beside every engine's stand-in: cells, refusals, gaps, disagreements, planted faults
 	@AIBR_PARITY_CELLS=10000 AIBR_PARITY_HISTORIES=10000 $(BIN)/python -m pytest -n $(WORKERS) tests/parity tests/standins
+
+wire: $(VENV)/.installed-dev ## the clouds' own clients against loopback servers: the missions' hunts, every fault at every engine
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not bench" --timeout=1800 tests/wire
 
 slow: $(VENV)/.installed-dev wheel-test plugin-test oldest ## the long tests, the wheel, the plug-in, the oldest libraries
 	@$(BIN)/python -m tests.standins.trino.fetch || echo "Without Trino its tests are skipped; the rest goes on."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aibr_hunt.correlate.correlator import Correlator
@@ -18,6 +18,9 @@ from aibr_hunt.model.rule import Rule
 
 Digests = Mapping[str, str]
 """Meaning digest by id."""
+
+
+Lacks = Callable[[Rule, Sequence[str]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,12 @@ def rules_of(correlation: Correlation, by_id: Mapping[str, Correlation]) -> tupl
 
 
 def askable(
-    correlations: Sequence[Correlation], *, rules: Mapping[str, tuple[Rule, LogMapping | None]], digests: Digests, silent: frozenset[str]
+    correlations: Sequence[Correlation],
+    *,
+    rules: Mapping[str, tuple[Rule, LogMapping | None]],
+    digests: Digests,
+    silent: frozenset[str],
+    lacks: Lacks = lambda _, __: "",
 ) -> tuple[Asked, list[tuple[str, str]]]:
     """Return what can be asked, and for each correlation that cannot its path and the reason.
 
@@ -112,11 +120,13 @@ def askable(
         rules: The rules that are matched, with their mappings, by id.
         digests: Meaning digest of each of them.
         silent: Ids of rules and correlations that make no leads of their own.
+        lacks: Says why a rule's events, with certain fields in them, cannot be had where the run reads; empty when they can.
     """
     kept: list[Correlation] = []
     refused: list[tuple[str, str]] = []
     for each in correlations:
-        reason = _obstacle(each, Asked(correlations=tuple(kept), rules=rules, digests=digests))
+        known = Asked(correlations=tuple(kept), rules=rules, digests=digests)
+        reason = _obstacle(each, known) or _lacking(each, known, lacks)
         if reason:
             refused.append((each.path or each.id, reason))
         else:
@@ -134,6 +144,17 @@ def _obstacle(correlation: Correlation, known: Asked) -> str:
         Correlator((*_below(correlation, by_id), correlation), readers=known.reader).close()
     except AibrError as error:
         return str(error)
+    return ""
+
+
+def _lacking(correlation: Correlation, known: Asked, lacks: Lacks) -> str:
+    """Return why the place that is read does not carry what a correlation reads; empty when it does."""
+    for source in correlation.sources:
+        if not source.is_correlation:
+            names = [field.of(source.name) for field in (*correlation.group_by, *correlation.values)]
+            reason = lacks(known.rules[source.id][0], names)
+            if reason:
+                return f"{correlation.name} cannot be judged there: {reason}"
     return ""
 
 

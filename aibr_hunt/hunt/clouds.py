@@ -10,17 +10,20 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
+from aibr_hunt.compile.program import rule_bounds
 from aibr_hunt.engines.cloud.asking import Surroundings
 from aibr_hunt.engines.cloud.protocol import CloudEngine, Watch
 from aibr_hunt.engines.cloud.pulse import pulse_of
 from aibr_hunt.engines.cloud.scan import Claimed, Findings, SourceScan
 from aibr_hunt.engines.files import FileResult, Scope
 from aibr_hunt.engines.program import Part, Program
-from aibr_hunt.errors import EngineError
+from aibr_hunt.errors import EngineError, Unsupported
 from aibr_hunt.hunt.coverage import Claim
 from aibr_hunt.hunt.covered import Span, us_of, window_of
+from aibr_hunt.meaning.places import Locator
 from aibr_hunt.model.job import Job
 from aibr_hunt.model.lead import CoverageState, Pulse
+from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
 
@@ -149,9 +152,28 @@ class Clouds:
         for asked in self._asked:
             yield from asked.findings.disagreements
 
+    def lacks(self, rule: Rule, names: Sequence[str]) -> str:
+        """Return why some Source of a rule's log source cannot give its events with these fields in them; empty when all can."""
+        for source in self.sources:
+            if source.mapping.logsource != rule.logsource and rule.logsource not in source.mapping.also:
+                continue
+            locator = Locator(source.mapping, source.layout)
+            try:
+                rule_bounds(rule, locator)
+                for name in names:
+                    locator.access(name)
+            except Unsupported as refusal:
+                return f"{source.label}: {refusal}"
+        return ""
+
     def claims(self, source: str, window: Window) -> tuple[Claim, ...]:
-        """Return what is known of a log source over a window: of every rule and Source of it, the gravest."""
-        found = [claim for asked in self._asked if asked.source.mapping.name == source for claim in self._alive(asked)]
+        """Return what is known of a log source over a window: of every Source of it and every rule that it can be asked, the gravest.
+
+        What rests on a rule that a Source cannot be asked is refused before (`lacks`), so such rules say nothing here.
+        """
+        asked_of = [asked for asked in self._asked if asked.source.mapping.name == source]
+        refused = {asked.source.name: {rule_id for rule_id, _ in asked.findings.refused} for asked in asked_of}
+        found = [claim for asked in asked_of for claim in self._alive(asked) if not refused[asked.source.name].issuperset(claim.rules)]
         if not found:
             return ((window, CoverageState.NOT_COVERED, f"no configured Source holds the log source {source}"),)
         return gravest([(claim.window, claim.state, claim.cause) for claim in found], window)

@@ -196,7 +196,9 @@ class _Run:
         """Return what feeds the correlations; those that cannot be asked are refused by name."""
         rules = {rule.id: (rule, part.mapping) for part in self.program.parts.values() for rule in part.rules}
         digests = {rule_id: digest for part in self.program.parts.values() for rule_id, digest in part.digests.items()}
-        asked, refused = askable(self.request.correlations, rules=rules, digests=digests, silent=self.request.silent)
+        clouds = self.request.clouds
+        lacks = (lambda _, __: "") if clouds is None else clouds.lacks
+        asked, refused = askable(self.request.correlations, rules=rules, digests=digests, silent=self.request.silent, lacks=lacks)
         self.refused += refused
         return Correlating(asked, window=self.request.scope.window, spool=spool, sheets=sheets)
 

@@ -59,11 +59,13 @@ class Bench:
 
     Args:
         library: The content; None for the shipped one.
+        is_scoring: False leaves out the mutants, which cost most of a check.
     """
 
-    def __init__(self, library: Library | None = None) -> None:
+    def __init__(self, library: Library | None = None, *, is_scoring: bool = True) -> None:
         """Read nothing yet."""
         self.library = library or Library()
+        self.is_scoring = is_scoring
 
     def run(self, names: Sequence[str], *, processes: int = 1) -> Iterator[RuleResult]:
         """Yield the result of every rule and correlation below the named files and folders, those that only serve others included.
@@ -151,7 +153,7 @@ class Bench:
         cases, extra = self._cases_of(rule, file)
         is_shipped = self._is_shipped(file)
         found += extra or check_cases(rule, cases, mapping, is_shipped=is_shipped)
-        score = None if cases is None else _score(rule, cases, mapping)
+        score = None if cases is None or not self.is_scoring else _score(rule, cases, mapping)
         return (*found, *_weakness(rule, score, is_shipped=is_shipped)), score
 
     def check_correlation(self, correlation: Correlation, corpus: Corpus) -> tuple[tuple[Finding, ...], Score | None]:
@@ -172,7 +174,9 @@ class Bench:
         try:
             cases = load_correlation_cases(path, self.library.shown(path)) if path.exists() else None
             found += check_correlation_cases(correlation, cases, is_shipped=is_shipped)
-            score = None if cases is None else CorrelationTrial(correlation, corpus, self.library).score(cases)
+            score = None
+            if cases is not None and self.is_scoring:
+                score = CorrelationTrial(correlation, corpus, self.library).score(cases)
         except (ContentErrors, Unsupported) as error:
             found.append(Finding(rule=correlation.path, check="cases", what=str(error)))
             return tuple(found), None

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from aibr_hunt.meaning.bind import binder_of, fields_of
 from aibr_hunt.model.event import Json
-from aibr_hunt.model.layout import ColumnPath, ColumnType, EngineKind, Kind, Layout, Partition, PartitionForm, Place
+from aibr_hunt.model.layout import ColumnPath, ColumnType, EngineKind, Kind, Layout, Partition, PartitionForm, Place, TimeForm
 from aibr_hunt.model.mapping import FieldPath, Mapping
 from aibr_hunt.model.rule import Rule
 
@@ -103,6 +103,8 @@ def _fill_times(row: dict[str, object], layout: Layout) -> None:
     column = layout.column(layout.time.column)
     at: object = row.get(layout.time.column)
     found = at if isinstance(at, datetime) else _moment(at) if isinstance(at, str) else None
+    if isinstance(at, int) and layout.time_form is TimeForm.EPOCH_SECONDS:
+        found = datetime.fromtimestamp(at, UTC)
     moment = found or _OTHERWISE
     if found is None:
         is_time = column is not None and column.type.kind is Kind.TIME
@@ -242,7 +244,7 @@ def _over(whole: object, cell: _Cell, of: ColumnType) -> object:
 
 
 def _recased(value: Json, place: Place) -> Json:
-    if isinstance(value, str) and place.has_port:
+    if isinstance(value, str) and place.has_port and value.count(":") != 1:  # one is that of a port that is there already
         return f"{value}:443"
     return value.lower() if isinstance(value, str) and place.is_caseless else value
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from aibr_hunt.content.sigma import load_rule_text
 from aibr_hunt.engines.cloud.asking import Surroundings
 from aibr_hunt.engines.cloud.budget import Budget, Ceilings
 from aibr_hunt.engines.cloud.protocol import AccessRefused, Estimate, NotThere, OverBudget, PartialResult, TooComplex, Watch
@@ -97,6 +98,26 @@ def test_a_row_that_does_not_meet_the_rule_that_was_asked_whole_is_told() -> Non
     (sentence,) = findings.disagreements
     assert "1 rows" in sentence
     assert RULES[0].name in sentence
+
+
+ASSUMING = """\
+title: Tag of a guardrail
+id: 00000000-0000-4000-8000-00000000c001
+status: experimental
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: DeleteGuardrail, requestParameters.tags.value: red}, condition: s}
+level: low
+"""
+
+
+def test_a_rule_whose_whole_form_takes_something_for_granted_is_sieved_and_misses_nothing() -> None:
+    """The whole form assumes that no list stands on an undeclared path; here one does."""
+    rule = load_rule_text(ASSUMING, "assuming.yml")
+    engine = ScriptedEngine([record(1, at=timedelta(hours=1), requestParameters={"tags": [{"value": "blue"}, {"value": "red"}]})])
+    results, findings = asked(engine, rules=[rule])
+    assert events(results) == ["000000000001"]
+    assert "-- sieve" in engine.asked[0].text
+    assert covers_each_rule_once(findings, [rule])
 
 
 def test_a_partial_result_is_asked_again_in_halves_until_it_is_whole() -> None:

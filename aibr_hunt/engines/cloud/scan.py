@@ -131,9 +131,14 @@ class SourceScan:
     def _planned(self) -> Iterator[_Piece]:
         """Yield the rules as they are asked first: a few as they are, many by what they have in common."""
         rules = self.part.rules
-        is_whole = 0 < len(rules) <= FEW_RULES and not pack(rules, self._asking(self.window), Form.WHOLE).refused
+        is_whole = 0 < len(rules) <= FEW_RULES and self._can_be_said_whole(rules)
         if rules:
             yield _Piece(rules=rules, window=self.window, form=Form.WHOLE if is_whole else Form.SIEVE)
+
+    def _can_be_said_whole(self, rules: Sequence[Rule]) -> bool:
+        """True when the rules can be asked as they are, and nothing is taken for granted of the events: what is assumed could be missed."""
+        packed = pack(rules, self._asking(self.window), Form.WHOLE)
+        return not packed.refused and not any(query.assumptions for query in packed.queries)
 
     def _asking(self, window: Window) -> program.Asking:
         locator = Locator(self.source.mapping, self.source.layout)
