@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 _NATIVE = ("tests/standins/", "tests/parity/test_window", "tests/parity/test_checkers", "tests/parity/test_injection")
 
 
+# Families of like cases: each test run takes one of so many, always the same ones, and `make slow` takes the rest.
+_THINNED = {
+    "tests/golden/test_demo.py::test_other_ways_of_reading_find_the_same_leads": 2,
+    "tests/parity/test_checkers.py::test_programs_find_the_cases_that_the_matcher_finds": 2,
+    "tests/parity/test_rows.py::test_a_record_meets_the_same_rules_after_its_way_through_a_row": 2,
+    "tests/unit/test_testing_hunts.py::test_every_incident_of_every_shipped_hunt_is_observed_as_it_says": 3,
+    "tests/wire/test_athena.py::test_a_fault_that_passes_is_waited_out": 3,
+    "tests/wire/test_bigquery.py::test_a_fault_that_passes_is_waited_out": 4,
+    "tests/wire/test_bigquery.py::test_the_reason_of_a_call_says_what_is_raised": 3,
+    "tests/wire/test_faults.py::test_what_comes_of_a_fault": 3,
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark them, so that `make test` gives them processes of their own: others fork, and a child forked beside a JVM may die."""
     for item in items:
         if item.nodeid.startswith(_NATIVE):
             item.add_marker(pytest.mark.native)
+        one_of = _THINNED.get(item.nodeid.partition("[")[0], 1)
+        if zlib.crc32(item.nodeid.encode()) % one_of:
+            item.add_marker(pytest.mark.slow)

@@ -60,6 +60,7 @@ def test_every_record_is_recognised_as_what_it_is_and_every_log_source_with_rule
     assert {mapping.name for mapping in mappings if mapping is not None} <= {sample.source for sample in samples}
 
 
+@pytest.mark.slow
 def test_no_alarm_is_noisy_in_everyday_traffic_but_those_that_are_listed() -> None:
     meter = NoiseMeter(LIBRARY.load_rules(["shipped:"]), LIBRARY)
     measure_traffic(meter, events=EVENTS, seed=20260302)
@@ -69,6 +70,7 @@ def test_no_alarm_is_noisy_in_everyday_traffic_but_those_that_are_listed() -> No
     assert len(told) > 100  # the traffic holds enough of most services to say so
 
 
+@pytest.mark.slow
 def test_no_alarm_speaks_in_published_samples_but_of_the_attacks_in_them(samples: Path) -> None:
     meter = NoiseMeter(LIBRARY.load_rules(["shipped:"]), LIBRARY)
     measure_files(meter, sorted(samples.glob("*.jsonl")), LIBRARY, now=NOW)
