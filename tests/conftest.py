@@ -61,6 +61,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 _NATIVE = ("tests/standins/", "tests/parity/test_window", "tests/parity/test_checkers", "tests/parity/test_injection")
 
 
+# These run over the whole content or draw thousands of cells: to trace every line of that would double the time.
+_UNTRACED = (
+    "tests/golden/",
+    "tests/parity/",
+    "tests/unit/test_hunt_lake.py",
+    "tests/unit/test_testing.py::test_shipped_cases_get_their_answers",
+    "tests/unit/test_testing.py::test_check_is_strict_with_shipped_rules",
+    "tests/unit/test_testing.py::test_no_check_finds_an_error_in_shipped_content",
+    "tests/unit/test_testing_hunts.py::test_every_incident_of_every_shipped_hunt",
+    "tests/wire/test_faults.py",
+    "tests/wire/test_scenarios.py",
+)
+
+
 # Families of like cases: each test run takes one of so many, always the same ones, and `make slow` takes the rest.
 _THINNED = {
     "tests/golden/test_demo.py::test_other_ways_of_reading_find_the_same_leads": 2,
@@ -76,10 +90,15 @@ _THINNED = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them, so that `make test` gives them processes of their own: others fork, and a child forked beside a JVM may die."""
+    """Mark them, so that `make test` gives them processes of their own: others fork, and a child forked beside a JVM may die.
+
+    What is marked untraced runs without measuring coverage, and what is thinned out is slow.
+    """
     for item in items:
         if item.nodeid.startswith(_NATIVE):
             item.add_marker(pytest.mark.native)
+        if item.nodeid.startswith(_UNTRACED):
+            item.add_marker(pytest.mark.untraced)
         one_of = _THINNED.get(item.nodeid.partition("[")[0], 1)
         if zlib.crc32(item.nodeid.encode()) % one_of:
             item.add_marker(pytest.mark.slow)
