@@ -199,7 +199,13 @@ def started(cloud: Cloud, *, wait_s: float = 30.0) -> subprocess.Popen[str]:
     cloud.world.polls = -1
     words = [sys.executable, "-m", "aibr_hunt", "run", RULE, "--on", "trail", *DAY]
     running = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # A shell without job control starts its background jobs with SIGINT ignored, every descendant inherits that, and Python honours it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - nothing else happens between fork and exec
     )
     until = time.monotonic() + wait_s
     while not (cloud.world.jobs and cloud.world.calls["GetQueryExecution"]) and time.monotonic() < until and running.poll() is None:
