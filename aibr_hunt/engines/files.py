@@ -6,8 +6,6 @@ file ends in its account, whatever happened to it.
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from aibr_hunt.engines.pool import START_METHOD, pool_of
 from aibr_hunt.engines.program import Part, Program
 from aibr_hunt.errors import EngineError
 from aibr_hunt.intake.batch import Batch
@@ -38,8 +37,6 @@ TASK_FILES: Final = 256
 TASK_BYTES: Final = 8 << 20
 # Tasks handed out ahead of the one whose result is awaited: bounds what lies finished in memory.
 TASKS_AHEAD: Final = 4
-# Fork where it is safe; macOS frameworks do not survive it, and Windows has none.
-START_METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +113,8 @@ def _scan_in_pool(
 ) -> Iterator[FileResult]:
     if start_method == "fork":
         program.warm()  # a forked process shares what is compiled already; any other compiles its own
-    context = multiprocessing.get_context(start_method)
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(program, scope))
-    try:
+    with pool_of(processes, _start, (program, scope), start_method=start_method) as pool:
         yield from _in_order(pool, tasks, ahead=processes * TASKS_AHEAD)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_order(pool: ProcessPoolExecutor, tasks: Iterable[tuple[Found, ...]], *, ahead: int) -> Iterator[FileResult]:

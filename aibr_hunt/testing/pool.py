@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final, TypeVar
 
-from aibr_hunt.engines.files import START_METHOD
+from aibr_hunt.engines.pool import pool_of
 from aibr_hunt.errors import EngineError
 
 T = TypeVar("T")
@@ -33,14 +31,11 @@ def in_order(what: Callable[[Any, str], T], shared: object, keys: Sequence[str],
     if processes <= 1 or len(keys) <= _FEW:
         yield from (what(shared, key) for key in keys)
         return
-    context = multiprocessing.get_context(START_METHOD)
-    with ProcessPoolExecutor(min(processes, len(keys)), mp_context=context, initializer=_keep, initargs=(what, shared)) as pool:
+    with pool_of(min(processes, len(keys)), _keep, (what, shared)) as pool:
         try:
             yield from pool.map(_work, keys, chunksize=_CHUNK)
         except BrokenProcessPool:
             raise EngineError("A process that tested rules died.", retryable=True, hint="Is memory short? Try AIBR_PROCESSES=1.") from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _keep(what: Callable[[Any, str], object], shared: object) -> None:

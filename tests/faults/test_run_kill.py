@@ -96,6 +96,25 @@ def check(case: Case, *, kills: int) -> int:
     return alive
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc names the processes")
+@pytest.mark.timeout(600)
+def test_the_processes_of_a_run_that_is_killed_end_with_it(tmp_path: Path) -> None:
+    case = Case(tmp_path, files=1200)
+    run = case.run(home="home")
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    until = time.monotonic() + 60
+    while len(children.read_text(encoding="ascii").split()) < 2:
+        assert time.monotonic() < until, "the run started no processes"
+        assert run.poll() is None, "the run was over too soon"
+        time.sleep(0.005)
+    run.kill()
+    try:
+        run.communicate(timeout=30)  # ends when nobody holds its output any more
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 @pytest.mark.timeout(600)
 def test_a_run_that_is_killed_ten_times_leaves_what_an_undisturbed_run_leaves(tmp_path: Path) -> None:

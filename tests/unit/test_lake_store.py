@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aibr_hunt.engines.files import START_METHOD, Scope
+from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.lake.repeats import Seen
 from aibr_hunt.engines.lake.store import BOOK, EVENTS, Store, account_of, text_of
+from aibr_hunt.engines.pool import START_METHOD
 from aibr_hunt.errors import EngineError, UsageError
 from aibr_hunt.intake.files import discover
 from aibr_hunt.model.event import ByteClass

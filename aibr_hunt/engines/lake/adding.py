@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aibr_hunt.engines.files import START_METHOD
 from aibr_hunt.engines.lake.remote import Remote
 from aibr_hunt.engines.lake.repeats import Seen
 from aibr_hunt.engines.lake.shard import Keys, Read, Shard, Verdict, Work
 from aibr_hunt.engines.lake.store import Input, Segment
+from aibr_hunt.engines.pool import START_METHOD
 from aibr_hunt.errors import AibrError, EngineError
 from aibr_hunt.intake.files import Found
 from aibr_hunt.model.event import Account

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,12 +15,13 @@ from typing import IO, Final
 import duckdb
 import numpy as np
 
-from aibr_hunt.engines.files import START_METHOD, FileResult, Scope
+from aibr_hunt.engines.files import FileResult, Scope
 from aibr_hunt.engines.lake.asking import Delivery, Found, ask_segment
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.lake.pruning import Pruner
 from aibr_hunt.engines.lake.segments import working
 from aibr_hunt.engines.lake.store import UNTIMED, Input, Segment
+from aibr_hunt.engines.pool import pool_of
 from aibr_hunt.engines.program import AS_WRITTEN, Part, Program
 from aibr_hunt.errors import EngineError, UsageError
 from aibr_hunt.intake.batch import Batch
@@ -223,16 +223,12 @@ def _ask(segments: Sequence[Segment], asked: Asked, *, processes: int) -> Iterat
 
 
 def _ask_in_pool(segments: Sequence[Segment], asked: Asked, *, processes: int) -> Iterator[Found]:
-    context = multiprocessing.get_context(START_METHOD)
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=(asked,))
-    try:
+    with pool_of(processes, _start, (asked,)) as pool:
         # The largest first, so that the last to end is a small one.
         ordered: Iterable[Segment] = sorted(segments, key=lambda each: -each.events)
         futures: list[Future[Found]] = [pool.submit(_run, each) for each in ordered]
         for future in futures:
             yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Asker:
