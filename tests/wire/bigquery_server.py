@@ -110,6 +110,7 @@ class _Job:
     polls: int
     fields: list[Reply] = field(default_factory=list)
     rows: list[Reply] = field(default_factory=list)
+    has_run: bool = False
 
 
 class BigQueryServer:
@@ -137,6 +138,7 @@ class BigQueryServer:
         self._endings: list[Ending] = []
         self._jobs: dict[str, _Job] = {}
         self._layouts: dict[str, Layout] = {}
+        standin.make_ready()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -249,13 +251,14 @@ class BigQueryServer:
             job.fields, job.rows = self._run(query["query"])
         except Refused as refused:
             job.resource["errors"] = {"errorResult": refused.told, "errors": [refused.told]}
+        job.has_run = True
 
     def _job(self, name: str, told: Reply, *, is_cancelled: bool) -> Reply:
         job = self._jobs.get(name)
         if job is None or told.get("location", "US") != self.location:
             raise Refused(404, "notFound", f"Not found: Job example-project:{name}")
         status: Reply = {"state": "RUNNING"}
-        job.polls -= not is_cancelled
+        job.polls -= job.has_run and not is_cancelled
         if is_cancelled:
             job.resource["cancelled"] = True
             error = {"reason": "stopped", "message": "Job execution was cancelled: User requested cancellation"}
