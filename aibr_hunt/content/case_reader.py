@@ -83,32 +83,25 @@ def read_document(path: Path, name: str) -> Document:
     return load_yaml(text, name)
 
 
-def own(value: YamlValue) -> Json:
-    """Return a value of the file as JSON. YAML anchors share it with other cases, so nothing changes it in place."""
-    return value
-
-
 def with_value(event: Json, field: str, value: Json) -> Json:
-    """Return the event with the member at a dotted path set; objects on the way are made, and what is not on it is shared."""
-    return _with(event, split_path(field), value)
+    """Return the event with the member at a dotted path set; whatever else stands on the way gives way to objects."""
+    return _with(event, split_path(field), value, gives_way=True)
 
 
 def with_member(event: Json, path: FieldPath, value: Json) -> Json:
     """Return the event with the member at a path set where its objects are, or can be made; lists and texts on the way stay as they are."""
+    return _with(event, path, value, gives_way=False)
+
+
+def _with(event: Json, path: Sequence[str], value: Json, *, gives_way: bool) -> Json:
+    # Copies what is on the path and shares the rest: YAML anchors share it with other cases, so nothing is changed in place.
     if not isinstance(event, dict):
         return event
     if len(path) == 1:
         return {**event, path[0]: value}
-    return {**event, path[0]: with_member(event.get(path[0], {}), path[1:], value)}
-
-
-def _with(event: Json, path: Sequence[str], value: Json) -> Json:
-    if not isinstance(event, dict):
-        return event
-    if len(path) == 1:
-        return {**event, path[0]: value}
-    inner = event.get(path[0])
-    return {**event, path[0]: _with(inner if isinstance(inner, dict) else {}, path[1:], value)}
+    inner = event.get(path[0], {})
+    inner = {} if gives_way and not isinstance(inner, dict) else inner
+    return {**event, path[0]: _with(inner, path[1:], value, gives_way=gives_way)}
 
 
 def nearest_key(key: str, known: frozenset[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aibr_hunt.content.case_reader import CaseReader, own, read_document, with_value
+from aibr_hunt.content.case_reader import CaseReader, read_document, with_value
 from aibr_hunt.content.yaml import YamlValue
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.event import Json
@@ -105,8 +105,8 @@ class _Reader(CaseReader):
             return
         line, why = self.document.line(*at), str(value.get("why") or "")
         if each is None:
-            yield Case(name=name, hit=hit, event=own(event), why=why, line=line)
+            yield Case(name=name, hit=hit, event=event, why=why, line=line)
             return
         field, values = self.one_field(each, f"case {name}", *at)
         for one in values:
-            yield Case(name=f"{name}[{one}]", hit=hit, event=with_value(own(event), field, own(one)), why=why, line=line)
+            yield Case(name=f"{name}[{one}]", hit=hit, event=with_value(event, field, one), why=why, line=line)

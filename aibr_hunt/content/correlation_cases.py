@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from aibr_hunt.content.case_reader import own, read_document, with_value
+from aibr_hunt.content.case_reader import read_document, with_value
 from aibr_hunt.content.timed_events import EventsReader, TimedEvent, time_us
 from aibr_hunt.content.yaml import YamlValue
 from aibr_hunt.errors import ContentErrors
@@ -134,7 +134,7 @@ class _Reader(EventsReader):
             return
         field, values = self.one_field(each, f"case {case.name}", *at, "each")
         for one in values:
-            events = tuple(replace(event, event=with_value(event.event, field, own(one))) for event in case.events)
+            events = tuple(replace(event, event=with_value(event.event, field, one)) for event in case.events)
             yield replace(case, name=f"{case.name}[{one}]", events=events)
 
     def _members(self, row: Mapping[str, YamlValue], *at: str | int) -> frozenset[str] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aibr_hunt.content.case_reader import CaseReader, own, with_value
+from aibr_hunt.content.case_reader import CaseReader, with_value
 from aibr_hunt.content.yaml import Document, YamlKey, YamlValue
 from aibr_hunt.model.event import Json
 
@@ -114,7 +114,7 @@ class EventsReader(CaseReader):
             TimedEvent(
                 name=self._name(row.get("id"), number if count > 1 else None),
                 at_us=start + number * every,
-                event=with_value(own(row["event"]), field, own(values[number % len(values)])) if values else own(row["event"]),
+                event=with_value(row["event"], field, values[number % len(values)]) if values else row["event"],
                 deliveries=deliveries,
                 late_us=late,
                 has_own_name=row.get("id") is not None,
