@@ -110,7 +110,10 @@ def begin(settings: Settings, wanted: Wanted, library: Library, *, corpus: Corpu
     try:
         around = _around(settings, wanted, sources, ledger=ledger, tell=tell, begun=journal.begun)
     except BaseException:
-        journal.close() if wanted.resume else journal.finish()
+        if wanted.resume:
+            journal.close()
+        else:
+            journal.finish()
         raise
     clouds = Clouds(sources, Opener(journal=journal, clock=now), around)
     return CloudRun(sources=sources, clouds=clouds, journal=journal, tell=tell, resume=_resume_text(settings, journal.begun))
@@ -296,6 +299,7 @@ class _Sum:
     money: dict[str, float] = field(default_factory=dict)
 
     def add(self, each: Planned) -> None:
+        """Count one program."""
         self.programs += 1
         size = None if each.estimate is None else each.estimate.scanned_bytes
         self.unknown += size is None
