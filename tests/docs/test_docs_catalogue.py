@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from aibr_hunt.content.library import Library
 from aibr_hunt.model.hunt import Hunt
 from aibr_hunt.report.catalogue import Entry, Kind, catalogue_text, counts_of
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "catalogue.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "catalogue.md"
 
 Found = tuple[tuple[Entry, ...], tuple[Hunt, ...]]
 
@@ -47,3 +49,20 @@ def test_figures_add_up(found: Found) -> None:
     assert sum(counts["level"].values()) == sum(counts["service"].values()) == told == len(entries) - counts["kind"][Kind.OPERAND]
     assert all(counts["kind"].values())
     assert set(counts["cloud"]) == {"aws", "azure", "gcp"}
+
+
+def test_the_readme_tells_the_figures_of_what_is_built_in(found: Found) -> None:
+    entries, hunts = found
+    library = Library()
+    corpus = library.load_rules(["shipped:"])
+    counts = counts_of(entries, hunts)
+    with_rules = {mapping.name for rule in (*corpus.rules, *corpus.operands) if (mapping := library.mapping_for(rule.logsource))}
+    alone = (counts["kind"][Kind.SINGLE] + counts["kind"][Kind.CONTENT]) / counts["all"]["that make leads"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"(\d+) log sources are mapped, (\d+) of them have rules", text) == [
+        (str(len(library.mappings)), str(len(with_rules)))
+    ]
+    assert re.findall(r"(\d+) % look at a single event", text) == [f"{alone:.0%}".rstrip("%")]
+    of_aws = library.load_rules(["shipped:aws"])
+    asked = (str(len(of_aws.rules)), str(len(of_aws.correlations)))
+    assert re.findall(r"Asked: (\d+) rules and (\d+) correlations from shipped:aws", text) == [asked]

@@ -13,17 +13,17 @@ import pytest
 from aibr_hunt.engines.cloud.asking import Surroundings
 from aibr_hunt.engines.cloud.budget import Budget, Ceilings
 from aibr_hunt.engines.cloud.protocol import Answer, CloudEngine, PartialResult, Question, Stopped, Watch
-from aibr_hunt.engines.files import Scope
-from aibr_hunt.engines.program import Options, Program
+from aibr_hunt.engines.program import Program
 from aibr_hunt.errors import EngineError
 from aibr_hunt.hunt.clouds import Clouds, gravest
-from aibr_hunt.hunt.run import Outcome, Request, run_files
+from aibr_hunt.hunt.run import Request
 from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.lead import CoverageState, Lead
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
 from tests.unit.cloud_samples import LIBRARY, SOURCE, START, ScriptedEngine, record
 from tests.unit.ledger_samples import Clock
+from tests.unit.run_samples import request_of, run
 
 NOW = datetime(2026, 2, 1, 9, 0, tzinfo=UTC)
 DAY = Window(start=START, end=START + timedelta(days=1))
@@ -39,28 +39,7 @@ OTHER = Source(name="other", mapping=SOURCE.mapping, layout=SOURCE.layout, place
 
 
 def request(clouds: Clouds | None, logs: Sequence[Path] = (), window: Window = DAY) -> Request:
-    corpus = LIBRARY.load_rules(RULES)
-    return Request(
-        rules=corpus.rules,
-        operands=corpus.operands,
-        correlations=corpus.correlations,
-        silent=corpus.silent,
-        mapping_of={rule.id: LIBRARY.mapping_for(rule.logsource) for rule in corpus.matched},
-        mappings=LIBRARY.mappings,
-        paths=logs,
-        clouds=clouds,
-        scope=Scope(now=NOW, window=window),
-        options=Options(),
-        asked="a test",
-    )
-
-
-def run(home: Path, asked: Request) -> tuple[Outcome, list[Lead]]:
-    with Ledger.open(home, clock=Clock(NOW), tell=lambda _: None) as ledger:
-        outcome = run_files(asked, ledger, clock=Clock(NOW), tell=lambda _: None)
-        assert ledger.verify().is_clean
-        assert ledger.jobs(outcome.record.run.id) == outcome.record.jobs
-        return outcome, ledger.leads()
+    return request_of(LIBRARY.load_rules(RULES), window, NOW, clouds=clouds, paths=logs)
 
 
 def clouds_of(engines: dict[str, CloudEngine], sources: Sequence[Source] = (SOURCE,), ceilings: Ceilings | None = None) -> Clouds:

@@ -18,21 +18,17 @@ from aibr_hunt.engines.cloud.bigquery import BigQueryEngine
 from aibr_hunt.engines.cloud.budget import Budget, Ceilings
 from aibr_hunt.engines.cloud.log_analytics import LogAnalyticsEngine
 from aibr_hunt.engines.cloud.protocol import CloudEngine, Manners, Watch
-from aibr_hunt.engines.files import Scope
-from aibr_hunt.engines.program import Options
 from aibr_hunt.hunt.clouds import Clouds
-from aibr_hunt.hunt.run import Outcome, Request, run_files
-from aibr_hunt.ledger import Ledger
+from aibr_hunt.hunt.run import Request
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.layout import EngineKind
-from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
 from tests.parity.rows import Misfit, row_of_record
 from tests.standins.contract import Row
 from tests.standins.trino_shim import _without_look_around
 from tests.unit.cloud_samples import LIBRARY
-from tests.unit.ledger_samples import Clock
+from tests.unit.run_samples import request_of
 from tests.wire.athena_server import AthenaWorld, athena_server
 from tests.wire.bigquery_server import BigQueryServer
 from tests.wire.log_analytics_server import LogAnalyticsWorld, log_analytics_server
@@ -292,28 +288,7 @@ def _at(record: dict[str, Json], name: str, moment: datetime) -> dict[str, Json]
 
 def request(corpus: Corpus, window: Window, *, clouds: Clouds | None = None, paths: Sequence[Path] = ()) -> Request:
     """Return a run of all rules and correlations of a corpus."""
-    return Request(
-        rules=corpus.rules,
-        operands=corpus.operands,
-        correlations=corpus.correlations,
-        silent=corpus.silent,
-        mapping_of={rule.id: LIBRARY.mapping_for(rule.logsource) for rule in corpus.matched},
-        mappings=LIBRARY.mappings,
-        paths=paths,
-        clouds=clouds,
-        scope=Scope(now=NOW, window=window),
-        options=Options(),
-        asked="a test",
-    )
-
-
-def run(home: Path, asked: Request) -> tuple[Outcome, list[Lead]]:
-    """Return what a run came to and the ledger's leads; the ledger is whole, and holds the run's jobs."""
-    with Ledger.open(home, clock=Clock(NOW), tell=lambda _: None) as ledger:
-        outcome = run_files(asked, ledger, clock=Clock(NOW), tell=lambda _: None)
-        assert ledger.verify().is_clean
-        assert ledger.jobs(outcome.record.run.id) == outcome.record.jobs
-        return outcome, ledger.leads()
+    return request_of(corpus, window, NOW, clouds=clouds, paths=paths)
 
 
 def hours_around(first_us: int, last_us: int, *, more: timedelta = timedelta(hours=1)) -> Window:

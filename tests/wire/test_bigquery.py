@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -33,20 +33,17 @@ from aibr_hunt.engines.cloud.protocol import (
 )
 from aibr_hunt.engines.cloud.rows import lacking
 from aibr_hunt.engines.cloud.scan import SourceScan
-from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.program import Options, Part
 from aibr_hunt.errors import AibrError, EngineError, UsageError
 from aibr_hunt.hunt.clouds import Clouds
-from aibr_hunt.hunt.run import Request, run_files
-from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.job import JobState
-from aibr_hunt.model.lead import CoverageState, Lead
+from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
 from tests.parity.rows import row_of_record
 from tests.unit.cloud_samples import LIBRARY
-from tests.unit.ledger_samples import Clock
+from tests.unit.run_samples import request_of, run
 from tests.wire.bigquery_server import BigQueryServer, Fault, Refused, Reply
 
 AUDIT = next(each for each in LIBRARY.mappings if each.name == "gcp_audit")
@@ -740,30 +737,6 @@ def test_a_project_of_a_domain_keeps_its_dots(server: BigQueryServer, engine: Bi
 # -- whole runs -----------------------------------------------------------------------------------------------------
 
 
-def request(clouds: Clouds | None, logs: Sequence[Path] = ()) -> Request:
-    corpus = LIBRARY.load_rules(NAMES)
-    return Request(
-        rules=corpus.rules,
-        operands=corpus.operands,
-        correlations=corpus.correlations,
-        silent=corpus.silent,
-        mapping_of={rule.id: LIBRARY.mapping_for(rule.logsource) for rule in corpus.matched},
-        mappings=LIBRARY.mappings,
-        paths=logs,
-        clouds=clouds,
-        scope=Scope(now=NOW, window=DAY),
-        options=Options(),
-        asked="a test",
-    )
-
-
-def run(home: Path, asked: Request) -> tuple[list[Lead], set[CoverageState]]:
-    with Ledger.open(home, clock=Clock(NOW), tell=lambda _: None) as ledger:
-        outcome = run_files(asked, ledger, clock=Clock(NOW), tell=lambda _: None)
-        assert ledger.verify().is_clean
-        return ledger.leads(), {row.state for row in outcome.record.coverage}
-
-
 def around(ceilings: Ceilings | None = None) -> Surroundings:
     return Surroundings(run="R-1", clock=lambda: NOW, budget=Budget(ceilings or Ceilings()))
 
@@ -780,13 +753,15 @@ def test_leads_are_those_of_the_files(server: BigQueryServer, engine: BigQueryEn
     logs = tmp_path / "logs.jsonl"
     logs.write_text("".join(json.dumps(each) + "\n" for each in events))
     server.page = 2
-    from_files, _ = run(tmp_path / "files", request(None, [logs]))
-    from_cloud, states = run(tmp_path / "cloud", request(Clouds([source], lambda _: engine, around())))
+    corpus = LIBRARY.load_rules(NAMES)
+    _, from_files = run(tmp_path / "files", request_of(corpus, DAY, NOW, paths=[logs]))
+    clouds = Clouds([source], lambda _: engine, around())
+    outcome, from_cloud = run(tmp_path / "cloud", request_of(corpus, DAY, NOW, clouds=clouds))
     assert len(from_cloud) == 8
     assert {(lead.id, lead.rule_name, lead.time, lead.action, lead.principal) for lead in from_cloud} == {
         (lead.id, lead.rule_name, lead.time, lead.action, lead.principal) for lead in from_files
     }
-    assert states == {CoverageState.SETTLED}
+    assert {row.state for row in outcome.record.coverage} == {CoverageState.SETTLED}
     assert from_cloud[0].sightings[0].path == f"bigquery:audit/{server.jobs[0]}"
 
 

@@ -21,9 +21,10 @@ from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.window import Window
 from tests.unit.cloud_samples import LIBRARY, START
 from tests.unit.cloud_samples import record as trail_record
+from tests.unit.run_samples import run
 from tests.wire import bigquery_server, log_analytics_server
 from tests.wire.bigquery_server import Ending, Refused, Reply
-from tests.wire.estates import Estate, estate, request, rows_of, run, source_of
+from tests.wire.estates import Estate, estate, request, rows_of, source_of
 from tests.wire.log_analytics_server import counts_in
 from tests.wire.test_bigquery import COMPLEX, DENIED, MEMORY
 from tests.wire.test_bigquery import record as audit_record

@@ -48,8 +48,9 @@ from aibr_hunt.model.window import Window
 from tests.parity.rows import row_of_record
 from tests.standins.kusto import check
 from tests.unit.cloud_samples import LIBRARY, RULES, START, TRAIL, record
+from tests.unit.run_samples import run
 from tests.unit.test_hunt_clouds import EVENTS as HUNTED
-from tests.unit.test_hunt_clouds import NOW, keys, request, run
+from tests.unit.test_hunt_clouds import NOW, keys, request
 from tests.wire.log_analytics_server import USAGE, Fault, Json, LogAnalyticsWorld, counts_in, log_analytics_server
 
 WORKSPACE = "00000000-0000-4000-8000-00000000000a"

@@ -33,7 +33,8 @@ from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
 from aibr_hunt.testing.placing import START_US, dated
 from tests.unit.cloud_samples import LIBRARY
-from tests.wire.estates import MAPPINGS, Events, Plan, estate, hours_around, quiet, request, rows_of, run, write
+from tests.unit.run_samples import run
+from tests.wire.estates import MAPPINGS, Events, Plan, estate, hours_around, quiet, request, rows_of, write
 
 _TABLES: Final = (
     "azure_acr",
