@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## install, hunt through bundled synthetic logs, write 
 
 test: lint types contracts ## everything that must hold before a push (this is CI)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not bench and not native and not untraced" --cov --cov-report=term
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "untraced and not slow and not bench and not native" tests/golden tests/parity tests/unit tests/wire
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "untraced and not slow and not bench and not native"
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "native and not slow and not bench" tests/parity tests/standins
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format

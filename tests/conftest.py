@@ -61,13 +61,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 _NATIVE = ("tests/parity/test_injection",)
 
 
-# These run over the whole content or draw thousands of cells: to trace every line of that would double the time.
+# These run over the whole content, draw thousands of cells or start commands: to trace every line of that would double the time.
 _UNTRACED = (
+    "tests/cli/test_cli_hunts.py::TestDemo",
+    "tests/cli/test_cli_offline.py",
+    "tests/docs/test_docs_lake.py",
+    "tests/faults/test_ledger_kill.py",
     "tests/golden/",
     "tests/parity/",
+    "tests/unit/test_deploy_pack.py",
     "tests/unit/test_hunt_lake.py",
+    "tests/unit/test_intake_parse.py::test_reading_gives_back_what_was_written",
+    "tests/unit/test_lake_scan.py::test_a_thousand_random_rules",
     "tests/unit/test_oracle_bench.py",
     "tests/unit/test_oracle_cases.py",
+    "tests/unit/test_sigma_plugin.py",
     "tests/unit/test_testing.py::test_shipped_cases_get_their_answers",
     "tests/unit/test_testing.py::test_check_is_strict_with_shipped_rules",
     "tests/unit/test_testing.py::test_no_check_finds_an_error_in_shipped_content",
@@ -80,6 +88,9 @@ _UNTRACED = (
 # Families of like cases: each test run takes one of so many, always the same ones, and `make slow` takes the rest.
 _THINNED = {
     "tests/parity/test_checkers.py::test_programs_find_the_cases_that_the_matcher_finds": 4,
+    "tests/unit/test_report_html.py::test_a_payload_in_every_text_changes_no_element_and_every_link_stays_in_the_page": 3,
+    "tests/unit/test_report_jobs.py::test_no_text_of_a_job_is_active": 3,
+    "tests/unit/test_report_markdown.py::test_a_payload_in_every_text_changes_nothing_that_a_renderer_builds": 3,
     "tests/unit/test_sigma_plugin.py::test_two_conversions_of_one_collection_give_the_same_text": 3,
     "tests/unit/test_testing_hunts.py::test_every_incident_of_every_shipped_hunt_is_observed_as_it_says": 6,
     "tests/wire/test_athena.py::test_a_fault_that_passes_is_waited_out": 6,

@@ -8,7 +8,6 @@ import pytest
 
 from aibr_hunt.compile import capabilities as capabilities_module
 from aibr_hunt.compile.capabilities import Saying, capabilities, probes
-from aibr_hunt.content.library import Library
 from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.predicate import (
     Cidr,
@@ -25,6 +24,7 @@ from aibr_hunt.model.predicate import (
     TimePart,
     Together,
 )
+from tests.built_in import LIBRARY
 from tests.cli.conftest import Aibr
 
 
@@ -90,7 +90,7 @@ def test_machines_get_a_line_for_every_construct_and_engine_every_layout_and_the
     assert {row["engine"] for row in constructs} == set(EngineKind)
     layouts = [row for row in said.rows if "layout" in row]
     assert [(row["mapping"], row["layout"]) for row in layouts] == [
-        (mapping.name, layout.label) for mapping in Library().mappings for layout in mapping.layouts
+        (mapping.name, layout.label) for mapping in LIBRARY.mappings for layout in mapping.layouts
     ]
     assert all(len(row["not_carried"]) <= row["fields"] for row in layouts)
     has_hyperscan = importlib.util.find_spec("hyperscan") is not None

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from aibr_hunt.cli.catalogue import COMMAND, found_in
-from aibr_hunt.content.library import Library
 from aibr_hunt.model.hunt import Hunt
 from aibr_hunt.report.catalogue import Entry, Kind, catalogue_text, counts_of
+from tests.built_in import LIBRARY, rules_asked
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "catalogue.md"
@@ -21,8 +21,7 @@ Found = tuple[tuple[Entry, ...], tuple[Hunt, ...]]
 @pytest.fixture(scope="module")
 def found() -> Found:
     """Every built-in rule, correlation and hunt."""
-    library = Library()
-    return found_in(library, library.load_rules(["shipped:"]))
+    return found_in(LIBRARY, rules_asked())
 
 
 def test_the_catalogue_is_in_step_with_what_is_built_in(found: Found) -> None:
@@ -53,16 +52,15 @@ def test_figures_add_up(found: Found) -> None:
 
 def test_the_readme_tells_the_figures_of_what_is_built_in(found: Found) -> None:
     entries, hunts = found
-    library = Library()
-    corpus = library.load_rules(["shipped:"])
+    corpus = rules_asked()
     counts = counts_of(entries, hunts)
-    with_rules = {mapping.name for rule in (*corpus.rules, *corpus.operands) if (mapping := library.mapping_for(rule.logsource))}
+    with_rules = {mapping.name for rule in (*corpus.rules, *corpus.operands) if (mapping := LIBRARY.mapping_for(rule.logsource))}
     alone = (counts["kind"][Kind.SINGLE] + counts["kind"][Kind.CONTENT]) / counts["all"]["that make leads"]
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"(\d+) log sources are mapped, (\d+) of them have rules", text) == [
-        (str(len(library.mappings)), str(len(with_rules)))
+        (str(len(LIBRARY.mappings)), str(len(with_rules)))
     ]
     assert re.findall(r"(\d+) % look at a single event", text) == [f"{alone:.0%}".rstrip("%")]
-    of_aws = library.load_rules(["shipped:aws"])
+    of_aws = LIBRARY.load_rules(["shipped:aws"])
     asked = (str(len(of_aws.rules)), str(len(of_aws.correlations)))
     assert re.findall(r"Asked: (\d+) rules and (\d+) correlations from shipped:aws", text) == [asked]

@@ -13,8 +13,8 @@ from aibr_hunt.cli.clouds import ceilings_of
 from aibr_hunt.cli.sections import CEILING_KEYS, KEYS
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.cli.sources import sources_of
-from aibr_hunt.content.library import Library
 from aibr_hunt.model.lead import CoverageState
+from tests.built_in import LIBRARY
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_the_settings_of_the_page_are_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "aibr-hunt.toml").write_text(blocks("toml")[0], encoding="utf-8")
     settings = Settings.load({}, here=tmp_path)
-    assert [each.label for each in sources_of(settings, Library(), ["all"])] == ["athena:trail", "bigquery:audit", "kql:activity"]
+    assert [each.label for each in sources_of(settings, LIBRARY, ["all"])] == ["athena:trail", "bigquery:audit", "kql:activity"]
     assert ceilings_of(settings, ()).day_bytes == 2 * 10**12
 
 

@@ -13,11 +13,11 @@ import pytest
 import aibr_hunt
 from aibr_hunt.cli.main import cli
 from aibr_hunt.cli.output import run_guarded
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.lake.ask_lake import questions_on
 from aibr_hunt.engines.lake.ask_rows import MOST_COMBINATIONS
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.lake.views import COMMON
+from tests.built_in import LIBRARY
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "lake.md").read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_the_columns_that_every_view_has_are_listed(home: Path) -> None:
     listed = re.findall(r"^\| `([a-z_]+)` \|", PAGE.partition("## What a view holds")[2].partition("\n## ")[0], re.MULTILINE)
     assert listed == list(COMMON)
     filled(home)
-    views = questions_on(Lake.open(home / "kept" / "lake", mappings=Library().mappings), {}).views
+    views = questions_on(Lake.open(home / "kept" / "lake", mappings=LIBRARY.mappings), {}).views
     assert views["events"] == COMMON
     for view, columns in views.items():
         assert set(COMMON) <= set(columns), view
@@ -97,8 +97,8 @@ def test_the_columns_that_every_view_has_are_listed(home: Path) -> None:
 
 def test_every_field_of_a_mapping_is_a_column(home: Path) -> None:
     filled(home)
-    views = questions_on(Lake.open(home / "kept" / "lake", mappings=Library().mappings), {}).views
-    for mapping in Library().mappings:
+    views = questions_on(Lake.open(home / "kept" / "lake", mappings=LIBRARY.mappings), {}).views
+    for mapping in LIBRARY.mappings:
         columns = {name.lower() for name in views[mapping.name]}
         assert [field.name for field in mapping.fields if field.name.lower() not in columns] == []
 

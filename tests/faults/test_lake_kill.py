@@ -17,8 +17,9 @@ import pytest
 
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.lake.store import EVENTS
+from tests.built_in import LIBRARY
 from tests.cli.samples import cloudtrail, write_records
-from tests.unit.lake_samples import identities, library
+from tests.unit.lake_samples import identities
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20260106
@@ -80,7 +81,7 @@ class Case:
         folder = self.folder / home / "lake"
         if not (folder / "lake.db").exists():
             return []
-        lake = Lake.open(folder, mappings=library().mappings)
+        lake = Lake.open(folder, mappings=LIBRARY.mappings)
         inputs = {each.number: each.account.path for each in lake.store.snapshot()[0]}
         assert sum(each.events for each in lake.status()) == sum(count for each in lake.store.snapshot()[0] for _, count in each.portions)
         return [(inputs[row[0]], *row[1:]) for row in identities(lake)]
@@ -129,7 +130,7 @@ def check(case: Case, *, kills: int) -> int:
         case.finish(home, "add", case.part(part))
     case.finish(home, "compact")
     assert case.rows(home) == calm[-1]
-    lake = Lake.open(case.folder / home / "lake", mappings=library().mappings)
+    lake = Lake.open(case.folder / home / "lake", mappings=LIBRARY.mappings)
     on_disk = {path.relative_to(lake.store.folder).as_posix() for path in (lake.store.folder / EVENTS).rglob("*") if path.is_file()}
     assert on_disk == {each.name for each in lake.store.segments()}
     return alive

@@ -13,16 +13,15 @@ import pytest
 
 from aibr_hunt.compile.pack import pack
 from aibr_hunt.compile.program import Asking
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.program import meaning_digest
 from aibr_hunt.meaning.places import Locator
 from aibr_hunt.meaning.raw import raw_layout
 from aibr_hunt.model.layout import EngineKind, Layout
 from aibr_hunt.model.query import Form
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 
 FOLDER = Path(__file__).resolve().parent / "compile"
-LIBRARY = Library()
 WINDOW = Window(start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 2, tzinfo=UTC))
 # Negations over absent fields, a reference of one field to another, a test on a number, JSON inside and outside of texts.
 RULES = (

@@ -37,6 +37,7 @@ from aibr_hunt.model.event import ByteClass
 from aibr_hunt.model.lead import CoverageState, Lead
 from aibr_hunt.report import observe_hunt
 from aibr_hunt.report.hypotheses import argue
+from tests.built_in import LIBRARY, rules_asked
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 LOGS = DEMO / "logs"
@@ -200,12 +201,12 @@ def span_us(expected: dict[str, Any], source: str) -> int:
 
 @pytest.fixture(scope="session")
 def library() -> Library:
-    return Library()
+    return LIBRARY
 
 
 @pytest.fixture(scope="session")
-def corpus(library: Library) -> Corpus:
-    found = library.load_rules(["shipped:"])
+def corpus() -> Corpus:
+    found = rules_asked()
     assert found.refused == ()
     return found
 

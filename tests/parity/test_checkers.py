@@ -18,7 +18,6 @@ import pytest
 
 from aibr_hunt.compile.program import Asking, sieve_query, whole_query
 from aibr_hunt.content.cases import Case, cases_path, load_cases
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.program import meaning_digest
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.meaning.match import compile_rules
@@ -29,6 +28,7 @@ from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.query import Form, Last, Query, Span
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY, every_rule
 from tests.parity.engine_parity import breaks_an_assumption
 from tests.parity.rows import Misfit, mark, raw_row, row_of_record, unread
 from tests.parity.sections import hold, section, sections
@@ -37,8 +37,7 @@ from tests.standins import googlesql, kusto, trino_grammar
 from tests.standins.contract import Gap, Rejected
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "refusals.txt"
-LIBRARY = Library()
-CORPUS = LIBRARY.load_all()
+CORPUS = every_rule()
 LEADS = frozenset(rule.id for rule in CORPUS.rules)
 EVER = Window(start=datetime(2000, 1, 1, tzinfo=UTC), end=datetime(2100, 1, 1, tzinfo=UTC))
 FORMS: dict[Form, Callable[[Sequence[Rule], Asking], Query]] = {Form.WHOLE: whole_query, Form.SIEVE: sieve_query}

@@ -20,7 +20,6 @@ import pytest
 from aibr_hunt.compile.correlation_plan import rules_below
 from aibr_hunt.compile.correlations import correlation_query, pushdown_query, tally_query
 from aibr_hunt.compile.program import Asking
-from aibr_hunt.content.library import Library
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.meaning.places import Locator
 from aibr_hunt.meaning.raw import raw_layout
@@ -29,6 +28,7 @@ from aibr_hunt.model.layout import EngineKind, Layout, TimeForm
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.query import Last, Query
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY, every_rule
 from tests.parity.correlation_parity import Outcome, asking, compare, run
 from tests.parity.correlation_world import (
     HOUR_US,
@@ -293,16 +293,15 @@ class Site:
         return f"{self.mapping.name}-{self.layout.label}"
 
 
-SHIPPED: Final = Library().load_all()
+SHIPPED: Final = every_rule()
 SOURCES: Final = {each.id: each for each in SHIPPED.things}
 
 
 def sites() -> Iterator[Site]:
     """Yield every layout of the log source of each built-in correlation's first rule."""
-    library = Library()
     found: dict[str, tuple[Mapping, list[Correlation]]] = {}
     for correlation in SHIPPED.correlations:
-        mapping = library.mapping_for(rules_below(correlation, SOURCES)[0].logsource)
+        mapping = LIBRARY.mapping_for(rules_below(correlation, SOURCES)[0].logsource)
         assert mapping is not None, correlation.name
         found.setdefault(mapping.name, (mapping, []))[1].append(correlation)
     for mapping, correlations in found.values():

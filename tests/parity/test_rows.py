@@ -14,7 +14,6 @@ import pytest
 
 from aibr_hunt.compile.program import rule_bounds
 from aibr_hunt.content.cases import Case
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.cloud.rows import RowReader, lacking, row_json
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.intake.identity import canonical_of, identity_of
@@ -27,6 +26,7 @@ from aibr_hunt.model.event import Json, Place
 from aibr_hunt.model.layout import EngineKind, Kind, Layout
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.rule import Rule
+from tests.built_in import LIBRARY
 from tests.parity.engine_world import mapping, row_of
 from tests.parity.rows import Misfit, row_of_record
 from tests.parity.test_checkers import LEADS, MOST_MISFITS, MOST_OF_ONE, UNLIKE, Site, cases_of
@@ -122,7 +122,7 @@ def test_drawn_events_meet_the_same_drawn_rules_after_their_way_through_a_row(la
 
 
 def test_an_event_of_a_row_has_the_identity_and_the_canonical_form_of_its_record() -> None:
-    trail = next(each for each in Library().mappings if each.name == "aws_cloudtrail")
+    trail = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
     layout = next(each for each in trail.layouts if each.label == "athena/projection")
     record: dict[str, Json] = {
         "eventID": "00000000-0000-4000-8000-000000000001",
@@ -151,7 +151,7 @@ def test_numbers_keep_their_spelling_and_broken_json_text_stays_text() -> None:
 
 
 def test_an_address_loses_the_port_that_a_table_writes_behind_it() -> None:
-    blob = next(each for each in Library().mappings if each.name == "azure_storage_blob")
+    blob = next(each for each in LIBRARY.mappings if each.name == "azure_storage_blob")
     layout = next(each for each in blob.layouts if each.engine is EngineKind.KQL)
     place = next(each for each in layout.places if each.has_port)
     reader = RowReader(blob, layout)
@@ -163,7 +163,7 @@ def test_an_address_loses_the_port_that_a_table_writes_behind_it() -> None:
 
 
 def test_missing_columns_are_named_without_case_and_optional_ones_are_not_missed() -> None:
-    trail = next(each for each in Library().mappings if each.name == "aws_cloudtrail")
+    trail = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
     layout = next(each for each in trail.layouts if each.label == "athena/projection")
     names = frozenset(column.name.upper() for column in layout.columns)
     assert lacking(layout, names) == ()

@@ -7,18 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aibr_hunt.compile.pulse import EARLIEST, EVENTS, LATEST, key_columns, pulse_query
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.cloud.pulse import pulses_in
 from aibr_hunt.model.layout import EngineKind, Layout
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.parity.rows import row_of_record
 from tests.parity.test_checkers import complaints
 from tests.parity.test_engine_parity import STANDINS
 from tests.unit.cloud_samples import record
 
-LIBRARY = Library()
 START = datetime(2026, 1, 12, tzinfo=UTC)
 DAY = Window(start=START, end=START + timedelta(days=1))
 PLACES = [(mapping, layout) for mapping in LIBRARY.mappings for layout in mapping.layouts]

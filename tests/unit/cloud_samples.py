@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.cloud.protocol import Answer, Estimate, Inspection, Question, Row, Statistics, Watch
 from aibr_hunt.meaning.match import compile_rules
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.job import Price
 from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.source import Source
+from tests.built_in import LIBRARY, every_rule
 from tests.parity.rows import row_of_record
 
-LIBRARY = Library()
 TRAIL = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
 LAYOUT = next(each for each in TRAIL.layouts if each.label == "athena/projection")
 SOURCE = Source(name="trail", mapping=TRAIL, layout=LAYOUT, place="123456789012", settings={"region": "eu-west-1"})
-RULES = [*LIBRARY.load_all().rules, *LIBRARY.load_all().operands]
+RULES = every_rule().matched
 START = datetime(2026, 1, 12, tzinfo=UTC)
 Fault = Callable[[Question], Exception | None]
 

@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 import yaml
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.sigma import load_rule_text
 from aibr_hunt.hunt.deploy import Content, Pack, make_pack
 from aibr_hunt.hunt.deploy_parts import Deployment
 from aibr_hunt.model.correlation import Comparison, Correlation, CorrelationType, KeyField, Operand, Threshold
 from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.rule import Rule
+from tests.built_in import LIBRARY, rules_asked
 
 HOSTILE_TITLE = "`; process.exit(9); ` ${process.exit(8)} \\` \u202e\n[x] config { js { {{resolve:ssm:x}} */ <script>alert(1)</script>"
 HOSTILE_TEXTS = ["${jndi:ldap", "`js { x }", "it's -- ''' \\", "---", "CURRENT_TIMESTAMP()", '"config {', "x\ny", "@run_time"]
@@ -42,13 +42,8 @@ HOUR_US = 3_600_000_000
 
 
 @functools.cache
-def library() -> Library:
-    return Library()
-
-
-@functools.cache
 def shipped() -> tuple[Rule, ...]:
-    return library().load_rules(["shipped:"]).rules
+    return rules_asked().rules
 
 
 def rule_of(engine: EngineKind, number: int = 1, **changes: Any) -> Rule:
@@ -63,18 +58,18 @@ def rule_of(engine: EngineKind, number: int = 1, **changes: Any) -> Rule:
         "logsource": yaml.safe_load(logsource),
         "detection": {"selection": {f"{field}|contains": changes.pop("texts", ["deletes"])}, "condition": "selection"},
     } | changes
-    return load_rule_text(yaml.safe_dump(body, allow_unicode=True), f"rule_{number}.yml", catalogue=library().catalogue)
+    return load_rule_text(yaml.safe_dump(body, allow_unicode=True), f"rule_{number}.yml", catalogue=LIBRARY.catalogue)
 
 
 @functools.cache
 def shipped_correlations() -> tuple[Correlation, ...]:
-    corpus = library().load_rules(["shipped:"])
+    corpus = rules_asked()
     return tuple(each for each in corpus.correlations if each.id not in corpus.silent)
 
 
 @functools.cache
 def shipped_sources() -> dict[str, Rule | Correlation]:
-    return {each.id: each for each in library().load_rules(["shipped:"]).things}
+    return {each.id: each for each in rules_asked().things}
 
 
 def correlation_of(engine: EngineKind, kind: CorrelationType = CorrelationType.EVENT_COUNT, **changes: Any) -> Correlation:
@@ -118,9 +113,9 @@ def pack_of(
         unread=(),
         correlations=correlations,
         sources={rule_of(engine).id: rule_of(engine)} if sources is None else sources,
-        mapping_of=lambda rule: library().mapping_for(rule.logsource),
-        mappings=library().mappings,
-        catalogue=library().catalogue,
+        mapping_of=lambda rule: LIBRARY.mapping_for(rule.logsource),
+        mappings=LIBRARY.mappings,
+        catalogue=LIBRARY.catalogue,
     )
     return make_pack(content, Deployment(engine=engine, **asked))
 

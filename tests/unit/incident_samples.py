@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from functools import cache
 from pathlib import Path
-
-from aibr_hunt.content.cache import RuleCache
-from aibr_hunt.content.library import Library
 
 GUID = "00000000-0000-4000-8000-{:012d}"
 SOURCE = "logsource: {product: aws, service: cloudtrail}"
@@ -72,14 +67,3 @@ def write_hunt(folder: Path, *, hunt: str = HUNT, incidents: str | None = INCIDE
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder / "hunts" / "small.yml"
-
-
-@cache
-def _parsed() -> tempfile.TemporaryDirectory[str]:
-    """Return where parsed rules are kept, as long as the process lives."""
-    return tempfile.TemporaryDirectory()
-
-
-def library_with(*folders: Path) -> Library:
-    """Return the shipped content with the folders on top; the shipped rules are parsed once in a process."""
-    return Library(folders, cache=RuleCache(Path(_parsed().name)))

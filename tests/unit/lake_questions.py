@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.ask_lake import questions_on
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.lake.questions import Questions
 from aibr_hunt.intake.files import discover
+from tests.built_in import LIBRARY
 from tests.cli.samples import Event, cloudtrail, gcp, write_lines, write_records
 
-LIBRARY = Library()
 MAPPINGS = {mapping.name: mapping for mapping in LIBRARY.mappings}
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 # What an attacker may write into a log, and what it would do: to a terminal, a page, a spreadsheet, a statement.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import FileResult, Scope, scan
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.lake.scan import scan_lake
@@ -17,6 +15,7 @@ from aibr_hunt.engines.lake.values import Added
 from aibr_hunt.engines.program import Options, Program
 from aibr_hunt.intake.files import discover
 from aibr_hunt.model.rule import Rule
+from tests.built_in import LIBRARY
 from tests.cli.samples import NOW, cloudtrail, gcp, rule, write_azure_csv, write_bytes, write_lines, write_records
 
 ANY_SOURCE = "{category: anything}"
@@ -36,18 +35,13 @@ RULES = (
 )
 
 
-@functools.cache
-def library() -> Library:
-    return Library()
-
-
 def program_of(rules: Sequence[Rule] = RULES, options: Options | None = None) -> Program:
-    mapping_of = {each.id: library().mapping_for(each.logsource) for each in rules}
-    return Program(rules, mappings=library().mappings, mapping_of=mapping_of, options=options or Options())
+    mapping_of = {each.id: LIBRARY.mapping_for(each.logsource) for each in rules}
+    return Program(rules, mappings=LIBRARY.mappings, mapping_of=mapping_of, options=options or Options())
 
 
 def opened(folder: Path) -> Lake:
-    return Lake.open(folder, mappings=library().mappings, create=True)
+    return Lake.open(folder, mappings=LIBRARY.mappings, create=True)
 
 
 def add(lake: Lake, *paths: Path, processes: int = 1, scope: Scope | None = None) -> Added:

@@ -14,7 +14,7 @@ from aibr_hunt.hunt.run import Outcome, Request, run_files
 from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.window import Window
-from tests.unit.cloud_samples import LIBRARY
+from tests.built_in import LIBRARY
 from tests.unit.ledger_samples import Clock
 
 

@@ -27,7 +27,8 @@ from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
-from tests.unit.cloud_samples import LIBRARY, SOURCE, START, TRAIL, ScriptedEngine, record
+from tests.built_in import LIBRARY
+from tests.unit.cloud_samples import SOURCE, START, TRAIL, ScriptedEngine, record
 
 NOW = datetime(2026, 2, 1, 9, tzinfo=UTC)
 DAY = Window(start=START, end=START + timedelta(days=1))

@@ -20,7 +20,8 @@ from aibr_hunt.model.job import JobState, Price
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
-from tests.unit.cloud_samples import LIBRARY, SOURCE, START, TRAIL, ScriptedEngine, record, rules_in
+from tests.built_in import LIBRARY
+from tests.unit.cloud_samples import SOURCE, START, TRAIL, ScriptedEngine, record, rules_in
 
 DAY = Window(start=START, end=START + timedelta(days=1))
 LATER = datetime(2026, 6, 1, tzinfo=UTC)

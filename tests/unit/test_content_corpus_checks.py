@@ -8,8 +8,8 @@ import pytest
 
 from aibr_hunt.content.checks import Finding
 from aibr_hunt.content.corpus_checks import check_corpus
-from aibr_hunt.content.library import Library
 from aibr_hunt.testing import Bench
+from tests.built_in import LIBRARY, rules_asked
 
 HEAD = """\
 id: {ident}
@@ -44,10 +44,9 @@ def found(folder: Path, *documents: str, is_shipped: bool = True) -> list[tuple[
     """Return id, check and finding of everything that is found among the documents."""
     for number, document in enumerate(documents):
         (folder / f"r{number}.yml").write_text(document, encoding="utf-8")
-    library = Library()
-    corpus = library.load_rules([str(folder)])
+    corpus = LIBRARY.load_rules([str(folder)])
     assert not corpus.refused
-    told = check_corpus(corpus, mapping_for=library.mapping_for, is_shipped=lambda _: is_shipped)
+    told = check_corpus(corpus, mapping_for=LIBRARY.mapping_for, is_shipped=lambda _: is_shipped)
     return [(each, finding.check, finding) for each, findings in told.items() for finding in findings]
 
 
@@ -184,7 +183,7 @@ def test_a_rule_that_one_of_its_correlations_lets_speak_is_not_silenced(tmp_path
 
 def test_the_built_in_rules_have_no_twin_and_none_is_silenced() -> None:
     bench = Bench()
-    assert bench.check_corpus(bench.library.load_rules(["shipped:"])) == {}
+    assert bench.check_corpus(rules_asked()) == {}
 
 
 def test_a_folder_checked_alone_knows_that_others_let_its_rules_speak() -> None:

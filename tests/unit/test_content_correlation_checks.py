@@ -9,14 +9,13 @@ import pytest
 
 from aibr_hunt.content.correlation_cases import load_correlation_cases
 from aibr_hunt.content.correlation_checks import check_correlation, check_correlation_cases, check_fields
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.mappings import switches_of
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.model.correlation import Comparison, Correlation, CorrelationType, KeyField, Operand, Threshold
 from aibr_hunt.model.predicate import Exists
 from aibr_hunt.model.rule import LogSource, Rule
+from tests.built_in import LIBRARY
 
-LIBRARY = Library()
 RULES = {
     ident: Rule(id=ident, name=ident, title="t", path="p", text_digest="d", logsource=source, predicate=Exists(field="eventName"))
     for ident, source in (

@@ -9,9 +9,9 @@ import pytest
 
 from aibr_hunt.content.catalogue import Catalogue, load_catalogue
 from aibr_hunt.content.hunts import THE_HYPOTHESIS, load_hunt, load_hunts, unknown_rules
-from aibr_hunt.content.library import Library
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.hunt import Hunt, Observation
+from tests.built_in import every_rule, rules_asked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +75,7 @@ def test_a_shipped_hunt_has_rivals_that_its_observations_tell_apart(shipped: tup
 
 
 def test_every_rule_that_a_shipped_hunt_names_is_shipped(shipped: tuple[Hunt, ...]) -> None:
-    names = Library().load_rules(["shipped:"]).names
+    names = rules_asked().names
     assert [error for hunt in shipped for error in unknown_rules(hunt, names)] == []
 
 
@@ -158,7 +158,7 @@ def test_a_rule_may_be_named_by_name_or_by_id(tmp_path: Path, catalogue: Catalog
 def test_correlations_and_baselines_may_be_named_as_rules_are(tmp_path: Path, catalogue: Catalogue) -> None:
     text = SMALL.replace("rule_one", "aws_bedrock_key_from_new_address").replace("rule_two", "aws_bedrock_models_listed_then_run")
     hunt = load_hunt(write(tmp_path, text.replace("00000000-0000-4000-8000-000000000001", "aws_bedrock_asked_often")), catalogue=catalogue)
-    every = Library().load_all()
+    every = every_rule()
     assert unknown_rules(hunt, every.names) == ()
     named = every.only({name for each in hunt.expect for name in each.rules})
     assert [each.name for each in named.correlations] == [

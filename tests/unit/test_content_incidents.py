@@ -10,10 +10,10 @@ from aibr_hunt.content.case_reader import with_value
 from aibr_hunt.content.catalogue import Catalogue
 from aibr_hunt.content.hunts import load_hunt, load_hunts
 from aibr_hunt.content.incidents import Incidents, Known, incidents_path, load_incidents
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.timed_events import MAX_EVENTS
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.event import Json
+from tests.built_in import LIBRARY
 from tests.unit.incident_samples import HUNT, INCIDENTS, write_hunt
 
 KNOWN = Known(
@@ -27,7 +27,7 @@ EVENT = "{source: aws_cloudtrail, at: 0s, event: {a: 1}}"
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return Library().catalogue
+    return LIBRARY.catalogue
 
 
 def loaded(folder: Path, catalogue: Catalogue, text: str = INCIDENTS) -> Incidents:

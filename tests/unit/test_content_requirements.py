@@ -7,7 +7,8 @@ from pathlib import Path
 from aibr_hunt.content.hunts import load_hunt
 from aibr_hunt.content.mappings import switches_of
 from aibr_hunt.content.requirements import Need, looks_back_us, needs_of, requirements
-from tests.unit.incident_samples import GUID, HUNT, RULES, library_with, write_hunt
+from tests.built_in import library_with
+from tests.unit.incident_samples import GUID, HUNT, RULES, write_hunt
 
 HOUR = 3_600_000_000
 MANAGEMENT, INVOCATION = "aws.cloudtrail.management", "aws.bedrock.invocation_logging"

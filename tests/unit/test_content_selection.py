@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.mappings import switches_of
 from aibr_hunt.content.selection import Selection, length_text, select
 from aibr_hunt.content.sweeps import Sweep, load_sweep, load_sweeps
 from aibr_hunt.errors import ContentErrors
 from aibr_hunt.model.correlation import Correlation
+from tests.built_in import LIBRARY, rules_asked
 
 ROOT = Path(__file__).resolve().parents[2]
 GUID = "00000000-0000-4000-8000-{:012d}"
@@ -68,9 +68,8 @@ def folder(tmp_path: Path) -> Path:
 def selection(folder: Path, text: str) -> Selection:
     path = folder.parent / "some.yml"
     path.write_text(f"sweep: some\nrules: ['{folder}']\n{text}", encoding="utf-8")
-    library = Library()
     sweep = load_sweep(path)
-    return select(sweep, library.load_rules(sweep.rules), switches_of(library.mappings))
+    return select(sweep, LIBRARY.load_rules(sweep.rules), switches_of(LIBRARY.mappings))
 
 
 @pytest.fixture
@@ -170,10 +169,9 @@ def test_a_length_is_told_in_its_greatest_whole_unit(length: int, text: str) -> 
 
 @pytest.fixture(scope="module")
 def shipped() -> Mapping[str, tuple[Sweep, Selection]]:
-    library = Library()
-    switches = switches_of(library.mappings)
+    switches = switches_of(LIBRARY.mappings)
     sweeps = load_sweeps([ROOT / "hunts" / "sweeps"])
-    return {sweep.name: (sweep, select(sweep, library.load_rules(sweep.rules), switches)) for sweep in sweeps}
+    return {sweep.name: (sweep, select(sweep, LIBRARY.load_rules(sweep.rules), switches)) for sweep in sweeps}
 
 
 def names(selection: Selection, *, is_selected: bool = True) -> set[str]:
@@ -189,7 +187,7 @@ def test_the_shipped_sweeps_are_those_that_the_manual_names(shipped: Mapping[str
 
 
 def test_every_shipped_rule_stands_in_a_nightly_or_a_weekly_sweep(shipped: Mapping[str, tuple[Sweep, Selection]]) -> None:
-    corpus = Library().load_rules(["shipped:"])
+    corpus = rules_asked()
     speaking = {each.name for each in corpus.things if each.id not in corpus.silent}
     swept = set().union(*(names(found) for name, (_, found) in shipped.items() if name != "nightly_default_logs"))
     assert speaking - swept == set()
@@ -218,6 +216,6 @@ def test_every_baseline_of_a_week_or_longer_stands_in_a_weekly_sweep(shipped: Ma
 
 
 def test_the_sweep_of_default_logs_is_what_the_nightly_ones_hold_of_them(shipped: Mapping[str, tuple[Sweep, Selection]]) -> None:
-    off = {ident for ident, switch in switches_of(Library().mappings).items() if not switch.is_on_by_default}
+    off = {ident for ident, switch in switches_of(LIBRARY.mappings).items() if not switch.is_on_by_default}
     nightly = [each for cloud in ("aws", "azure", "gcp") for each in shipped[f"nightly_{cloud}"][1].choices if each.is_selected]
     assert names(shipped["nightly_default_logs"][1]) == {each.thing.name for each in nightly if off.isdisjoint(each.requires)}

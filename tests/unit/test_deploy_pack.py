@@ -20,12 +20,12 @@ from aibr_hunt.hunt.deploy_parts import Deployment, stems_of
 from aibr_hunt.meaning.correlations import correlation_digest
 from aibr_hunt.model.correlation import CorrelationType, Operand
 from aibr_hunt.model.layout import EngineKind
+from tests.built_in import LIBRARY
 from tests.unit.deploy_samples import (
     FIELDS,
     HOSTILE_TITLE,
     correlation_of,
     files_of,
-    library,
     pack_of,
     rule_of,
     shipped,
@@ -74,7 +74,7 @@ def test_a_rule_is_told_with_its_digests_its_log_switches_and_its_files(engine: 
     for told in manifest["rules"]:
         rule = rules[told["id"]]
         assert told["text_sha256"] == rule.text_digest
-        assert told["meaning_sha256"] == meaning_digest(rule, library().mapping_for(rule.logsource))
+        assert told["meaning_sha256"] == meaning_digest(rule, LIBRARY.mapping_for(rule.logsource))
         assert set(rule.requires) <= switches
         assert told["files"]
         assert set(told["files"]) <= files_of(pack).keys()
@@ -150,9 +150,9 @@ def test_a_file_that_could_not_be_read_stands_in_the_manifest() -> None:
     content = Content(
         rules=[rule_of(EngineKind.KQL)],
         unread=[("broken.yml", ContentError("has no title.", path="broken.yml", line=1))],
-        mapping_of=lambda rule: library().mapping_for(rule.logsource),
-        mappings=library().mappings,
-        catalogue=library().catalogue,
+        mapping_of=lambda rule: LIBRARY.mapping_for(rule.logsource),
+        mappings=LIBRARY.mappings,
+        catalogue=LIBRARY.catalogue,
     )
     pack = make_pack(content, Deployment(engine=EngineKind.KQL))
     assert manifest_of(pack)["refused"] == [
@@ -205,7 +205,7 @@ def test_one_table_does_not_serve_two_layouts() -> None:
 
 
 def test_tactics_are_those_of_the_tags_and_of_techniques_that_none_of_them_covers() -> None:
-    catalogue = library().catalogue
+    catalogue = LIBRARY.catalogue
     one = rule_of(EngineKind.KQL, tags=["attack.impact", "attack.t1552", "atlas.aml.t0055"])
     assert [tactic.tag for tactic in tactics_of(one, catalogue)] == ["credential-access", "impact"]
     two = rule_of(EngineKind.KQL, tags=["attack.persistence", "attack.t1078.004"])
@@ -248,7 +248,7 @@ def test_a_correlation_is_told_with_its_meaning_what_it_rests_on_and_how_long_it
     correlation = correlation_of(engine, requires=("own.switch",))
     pack = pack_of((), engine, correlations=[correlation], sources={rule.id: rule}, every_hours=6)
     (told,) = manifest_of(pack)["rules"]
-    mapping = library().mapping_for(rule.logsource)
+    mapping = LIBRARY.mapping_for(rule.logsource)
     digest = meaning_digest(rule, mapping)
     assert told["type"] == "event_count"
     assert told["meaning_sha256"] == correlation_digest(correlation, digests={rule.id: digest}, mappings={rule.id: mapping})

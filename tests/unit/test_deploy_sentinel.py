@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from aibr_hunt.hunt.deploy_sentinel import TACTICS, WITHOUT_PORT
 from aibr_hunt.model.correlation import CorrelationType
 from aibr_hunt.model.layout import EngineKind
+from tests.built_in import LIBRARY
 from tests.unit.deploy_samples import (
     FIELDS,
     HOSTILE_TEXTS,
@@ -20,7 +21,6 @@ from tests.unit.deploy_samples import (
     correlation_of,
     documents,
     files_of,
-    library,
     pack_of,
     rule_of,
     shipped,
@@ -199,7 +199,7 @@ def test_entities_and_details_name_columns_that_the_text_gives() -> None:
 
 
 def test_every_tactic_of_the_catalogue_has_a_name_that_sentinel_knows() -> None:
-    assert {tactic.id for tactic in library().catalogue.tactics_of("attack")} == TACTICS.keys()
+    assert {tactic.id for tactic in LIBRARY.catalogue.tactics_of("attack")} == TACTICS.keys()
     assert set(TACTICS.values()) <= set(KNOWN_TACTICS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import multiprocessing
 import os
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines import files
 from aibr_hunt.engines.files import FileResult, Scope, scan, scan_file
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Program
@@ -26,6 +24,7 @@ from aibr_hunt.intake.identity import Origin, event_of
 from aibr_hunt.model.event import ByteClass, Event, Json
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import NOW, cloudtrail, gcp, rule, write_azure_csv, write_bytes, write_lines, write_records
 
 READINGS = {
@@ -45,14 +44,9 @@ AZURE = rule(6, "{operationName: 'Delete Workspace'}", logsource="{product: azur
 ANY = rule(7, "{kind: needle}", logsource="{category: anything}")
 
 
-@functools.cache
-def library() -> Library:
-    return Library()
-
-
 def program_of(rules: Sequence[Rule], options: Options | None = None) -> Program:
-    mapping_of = {each.id: library().mapping_for(each.logsource) for each in rules}
-    return Program(rules, mappings=library().mappings, mapping_of=mapping_of, options=options or Options())
+    mapping_of = {each.id: LIBRARY.mapping_for(each.logsource) for each in rules}
+    return Program(rules, mappings=LIBRARY.mappings, mapping_of=mapping_of, options=options or Options())
 
 
 def read(
@@ -200,7 +194,7 @@ class TestLogSource:
     def test_fields_are_taken_as_written_on_request_even_where_the_source_is_known(self, tmp_path: Path) -> None:
         path = write_lines(tmp_path / "x.json", [cloudtrail(1, "DeleteGuardrail")])
         scope = Scope(now=NOW, is_as_written=True)
-        program = Program([DELETED], mappings=library().mappings, mapping_of={DELETED.id: None}, options=Options())
+        program = Program([DELETED], mappings=LIBRARY.mappings, mapping_of={DELETED.id: None}, options=Options())
         (result,) = scan(discover([path]).files, program, scope)
         assert (result.account.source, len(result.hits), result.hits[0].event.identity.is_weak) == (AS_WRITTEN, 1, True)
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.sigma import apply_filters, load_rule_text, read_sigma_text
 from aibr_hunt.engines.program import AS_WRITTEN, Options, Program, meaning_digest
 from aibr_hunt.model.mapping import FieldSpec, Mapping
 from aibr_hunt.model.rule import LogSource, Rule
+from tests.built_in import LIBRARY, rules_asked
 from tests.cli.samples import cloudtrail, rule, rule_text
 
 TRAIL = Mapping(
@@ -112,9 +112,8 @@ class TestMeaningDigest:
         assert self.digest(rule_text(1)) != before
 
     def test_every_shipped_rule_has_its_own_meaning(self) -> None:
-        library = Library()
-        rules = library.load_rules(["shipped:"]).rules
-        assert len({meaning_digest(each, library.mapping_for(each.logsource)) for each in rules}) == len(rules) > 20
+        rules = rules_asked().rules
+        assert len({meaning_digest(each, LIBRARY.mapping_for(each.logsource)) for each in rules}) == len(rules) > 20
 
 
 class TestProgram:

@@ -21,7 +21,8 @@ from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.lead import CoverageState, Lead
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
-from tests.unit.cloud_samples import LIBRARY, SOURCE, START, ScriptedEngine, record
+from tests.built_in import LIBRARY
+from tests.unit.cloud_samples import SOURCE, START, ScriptedEngine, record
 from tests.unit.ledger_samples import Clock
 from tests.unit.run_samples import request_of, run
 

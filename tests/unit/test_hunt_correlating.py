@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.program import Options
 from aibr_hunt.hunt.run import Outcome, Request, run_files
@@ -32,11 +31,11 @@ from aibr_hunt.model.correlation import (
 from aibr_hunt.model.episode import EPISODES
 from aibr_hunt.model.lead import CoverageState, Lead
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import GUID, NOW, Event, cloudtrail, rule, write_lines
 from tests.unit.ledger_samples import Clock
 
 LISTED, RUN = rule(1, "{eventName: ListFoundationModels}"), rule(2, "{eventName: InvokeModel}")
-LIBRARY = Library()
 _NUMBERS = count()
 START = datetime(2026, 1, 10, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

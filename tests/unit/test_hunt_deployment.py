@@ -14,9 +14,10 @@ from aibr_hunt.errors import EngineError
 from aibr_hunt.hunt.deployment import Deployment, Seen, hunt_sight, look
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
-from tests.unit.cloud_samples import LAYOUT, LIBRARY, SOURCE, START, ScriptedEngine, record
+from tests.built_in import LIBRARY, every_rule
+from tests.unit.cloud_samples import LAYOUT, SOURCE, START, ScriptedEngine, record
 
-CORPUS = LIBRARY.load_all()
+CORPUS = every_rule()
 DAY = Window(start=START, end=START + timedelta(days=1))
 NOW = START + timedelta(hours=12)
 RULE = "aws_bedrock_guardrail_deleted"

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.program import Options
@@ -20,11 +19,11 @@ from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.unit.ledger_samples import Clock
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "logs"
 NOW = datetime(2026, 2, 1, 9, 0, tzinfo=UTC)
-LIBRARY = Library()
 SAMPLES = os.environ.get("AIBR_SAMPLES", "")
 
 

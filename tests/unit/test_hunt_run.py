@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import FileResult, Scope
 from aibr_hunt.engines.program import Options
 from aibr_hunt.errors import UsageError
@@ -24,12 +23,12 @@ from aibr_hunt.model.event import ByteClass
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import NOW, cloudtrail, gcp, rule, write_bytes, write_lines, write_records
 
 DELETED = rule(1)
 GCP = rule(2, "{protoPayload.methodName|endswith: .DeleteModel}", logsource="{product: gcp, service: gcp.audit}")
 ANY = rule(3, "{kind: needle}", logsource="{category: anything}")
-LIBRARY = Library()
 
 
 class Clock:

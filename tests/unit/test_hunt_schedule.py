@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.program import Options, meaning_digest
 from aibr_hunt.hunt.run import Request, run_files
@@ -19,9 +18,9 @@ from aibr_hunt.hunt.schedule import History, Standing, joined
 from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import NOW, cloudtrail, rule, write_bytes, write_lines
 
-LIBRARY = Library()
 RULE = rule(1)
 CHANGED = rule(1, "{eventName: [DeleteGuardrail, UpdateGuardrail]}")
 DAY = timedelta(days=1)

@@ -14,10 +14,10 @@ from aibr_hunt.engines.lake.pruning import Pruner, weakened
 from aibr_hunt.engines.program import Options, Part
 from aibr_hunt.meaning.bind import binder_of
 from aibr_hunt.model.predicate import And, Keyword, Not, Or, Predicate, Star, Text, TextOp
+from tests.built_in import LIBRARY
 from tests.cli.samples import rule
-from tests.unit.lake_samples import library
 
-CLOUDTRAIL = next(each for each in library().mappings if each.name == "aws_cloudtrail")
+CLOUDTRAIL = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
 NAME, AGENT = ("eventName",), ("userAgent",)
 
 
@@ -50,7 +50,7 @@ class TestWeakened:
         assert weakened(predicate, frozenset((NAME,)), binder_of(CLOUDTRAIL)) == left
 
     def test_a_field_counts_as_known_only_with_all_of_its_paths(self) -> None:
-        mapping = next(each for each in library().mappings if each.name == "aws_vpcflow")
+        mapping = next(each for each in LIBRARY.mappings if each.name == "aws_vpcflow")
         leaf = text("interface_id")
         paths = binder_of(mapping).field("interface_id").paths
         assert len(paths) == 2
@@ -112,8 +112,8 @@ class TestContents:
 
 
 def test_the_shipped_rules_are_told_by_few_columns() -> None:
-    corpus = library().load_rules((str(Path(__file__).resolve().parents[2] / "rules" / "aws"),))
-    rules = [each for each in corpus.rules if library().mapping_for(each.logsource) is CLOUDTRAIL]
+    corpus = LIBRARY.load_rules((str(Path(__file__).resolve().parents[2] / "rules" / "aws"),))
+    rules = [each for each in corpus.rules if LIBRARY.mapping_for(each.logsource) is CLOUDTRAIL]
     pruner = Pruner(Part(rules, CLOUDTRAIL, Options()))
     told = pruner.told_by((NAME, ("eventSource",), AGENT, ("errorCode",)))
     assert told == pruner.everything

@@ -20,8 +20,9 @@ from aibr_hunt.errors import UsageError
 from aibr_hunt.model.predicate import Not
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import NOW, cloudtrail, rule, write_lines, write_records
-from tests.unit.lake_samples import RULES, add, from_files, from_lake, library, opened, write_mixed
+from tests.unit.lake_samples import RULES, add, from_files, from_lake, opened, write_mixed
 
 OPTIONS = {"sieve": Options(), "re2": Options(use_hyperscan=False), "no sieve": Options(use_sieve=False)}
 
@@ -102,7 +103,7 @@ class TestWindow:
 
 class TestSource:
     def test_one_source_asks_only_the_files_that_were_added_as_it(self, lake: Lake) -> None:
-        mapping = next(each for each in library().mappings if each.name == "gcp_audit")
+        mapping = next(each for each in LIBRARY.mappings if each.name == "gcp_audit")
         found = from_lake(lake, scope=Scope(now=NOW, mapping=mapping))
         assert {each.account.source for each in found} == {"gcp_audit", ""}
         assert [hit.rule_ids for each in found for hit in each.hits] == [(RULES[4].id,)]

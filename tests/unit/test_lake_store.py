@@ -24,8 +24,9 @@ from aibr_hunt.errors import EngineError, UsageError
 from aibr_hunt.intake.files import discover
 from aibr_hunt.model.event import ByteClass
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import NOW, cloudtrail, write_bytes, write_lines, write_records
-from tests.unit.lake_samples import add, from_files, from_lake, identities, library, opened, write_mixed
+from tests.unit.lake_samples import add, from_files, from_lake, identities, opened, write_mixed
 
 
 @pytest.fixture
@@ -136,10 +137,10 @@ class TestAdding:
 
     def test_a_source_that_is_named_is_believed_and_fields_as_written_are_kept(self, lake: Lake, tmp_path: Path) -> None:
         write_lines(tmp_path / "a.json", [{"x": 1}])
-        add(lake, tmp_path / "a.json", scope=Scope(now=NOW, mapping=library().mappings[1]))
+        add(lake, tmp_path / "a.json", scope=Scope(now=NOW, mapping=LIBRARY.mappings[1]))
         write_lines(tmp_path / "b.json", [cloudtrail(1)])
         add(lake, tmp_path / "b.json", scope=Scope(now=NOW, is_as_written=True))
-        assert [each.source for each in lake.status()] == ["as-written", library().mappings[1].name]
+        assert [each.source for each in lake.status()] == ["as-written", LIBRARY.mappings[1].name]
 
     def test_an_unreadable_file_is_on_record_once_and_tried_again(self, lake: Lake, tmp_path: Path) -> None:
         write_bytes(tmp_path / "logs" / "a.json.gz", b"\x1f\x8b\x08\x00nothing")

@@ -17,10 +17,11 @@ from aibr_hunt.meaning.places import Locator
 from aibr_hunt.meaning.raw import raw_layout
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import cloudtrail, rule, write_lines
-from tests.unit.lake_samples import RULES, add, from_lake, library, opened, write_mixed
+from tests.unit.lake_samples import RULES, add, from_lake, opened, write_mixed
 
-CLOUDTRAIL = next(each for each in library().mappings if each.name == "aws_cloudtrail")
+CLOUDTRAIL = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ class TestHotValues:
         assert names >= {f"$.{name}" for name in wanted}
         assert not any(name.startswith("$.requestParameters") for name in names)
 
-    @pytest.mark.parametrize("mapping", library().mappings, ids=lambda each: each.name)
+    @pytest.mark.parametrize("mapping", LIBRARY.mappings, ids=lambda each: each.name)
     def test_no_value_of_any_mapping_lies_at_a_path_and_below_it(self, mapping: object) -> None:
         paths = hot_paths(mapping)  # type: ignore[arg-type] # parametrized
         below = [(one, other) for one in paths for other in paths if one != other and other[: len(one)] == one]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.sigma import load_rule_text
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.meaning.bounds import Bounds, bounds_of
@@ -14,6 +13,7 @@ from aibr_hunt.meaning.places import Locator, typed_path
 from aibr_hunt.meaning.regex_java import for_java
 from aibr_hunt.model.condition import NO, YES, AnyElement, HoldsFragment, Negated, both, either, negated
 from aibr_hunt.model.layout import ColumnPath, EngineKind, Layout
+from tests.built_in import LIBRARY
 from tests.oracle.strategies import rule_text
 from tests.parity.cases import IS_OLD_PYSIGMA
 from tests.parity.engine_world import mapping
@@ -180,7 +180,7 @@ def test_patterns_are_rewritten_for_java_or_left_alone(pattern: str, flags: str,
 def test_a_text_where_an_object_may_stand_is_not_lost_to_the_sieve() -> None:
     """Some services write a word in place of an object that they hide."""
     assert bounds({"who.deep": "HIDDEN"}, "athena/json").may != NO
-    aws = next(each for each in Library().mappings if each.name == "aws_cloudtrail")
+    aws = next(each for each in LIBRARY.mappings if each.name == "aws_cloudtrail")
     for test, value in (("", "HIDDEN_FOR_SECURITY"), ("|re", "^HIDDEN_"), ("|cidr", "192.0.2.0/24")):
         detection: dict[str, object] = {"sel": {f"requestParameters.contentPolicyConfig{test}": value}, "condition": "sel"}
         rule = load_rule_text(rule_text(detection, 1), "rule.yml")

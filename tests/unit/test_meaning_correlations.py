@@ -7,13 +7,12 @@ from dataclasses import replace
 import pytest
 
 from aibr_hunt.content.correlation_mutants import mutants_of_correlation
-from aibr_hunt.content.library import Library
 from aibr_hunt.errors import Unsupported
 from aibr_hunt.meaning.correlations import correlation_digest
 from aibr_hunt.model.correlation import Correlation, Has, KeyField, Operand
 from aibr_hunt.model.mapping import Mapping
+from tests.built_in import LIBRARY
 
-LIBRARY = Library()
 CORPUS = LIBRARY.load_rules(["shipped:aws/bedrock"])
 SHIPPED = {each.name: each for each in CORPUS.correlations}
 MAPPINGS: dict[str, Mapping | None] = {rule.id: LIBRARY.mapping_for(rule.logsource) for rule in CORPUS.matched}

@@ -24,8 +24,9 @@ from aibr_hunt.meaning.match import compile_predicate
 from aibr_hunt.meaning.scalar import text_of
 from aibr_hunt.meaning.view import View, compact
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.cli.samples import Event, cloudtrail, write_bytes
-from tests.unit.lake_questions import HOSTILE, LIBRARY, MAPPINGS, asking, lake_of, person, plain_trail, standard
+from tests.unit.lake_questions import HOSTILE, MAPPINGS, asking, lake_of, person, plain_trail, standard
 
 TRAIL = MAPPINGS["aws_cloudtrail"]
 # Fields of every kind: hot and not, declared lists, free-form, JSON in text, an object, one with several paths.

@@ -8,14 +8,13 @@ from decimal import Decimal
 import pytest
 
 from aibr_hunt.content.corpus import Corpus
-from aibr_hunt.content.library import Library
 from aibr_hunt.model.correlation import Comparison, Correlation, CorrelationType, Operand, Threshold
 from aibr_hunt.model.predicate import Predicate, Text, TextOp
 from aibr_hunt.model.rule import LogSource, Rule
 from aibr_hunt.model.technique import Technique
 from aibr_hunt.report.catalogue import Entry, Kind, catalogue_text, counts_of, entries_of
+from tests.built_in import LIBRARY
 
-LIBRARY = Library()
 RULE = Rule(
     id="r",
     name="aws_x",

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from aibr_hunt.content.catalogue import Catalogue, load_catalogue
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.mappings import switches_of
 from aibr_hunt.errors import UsageError
 from aibr_hunt.model.lead import CoverageRow, CoverageState
@@ -16,9 +15,10 @@ from aibr_hunt.model.mapping import LogSwitch, Mapping
 from aibr_hunt.model.technique import Technique
 from aibr_hunt.model.window import Window
 from aibr_hunt.report.sight import count_leads, shown_by_leads, switches_named, switches_shown, unread_rules
+from tests.built_in import LIBRARY
 from tests.unit.report_samples import lead
 
-MAPPINGS = {mapping.name: mapping for mapping in Library().mappings}
+MAPPINGS = {mapping.name: mapping for mapping in LIBRARY.mappings}
 SWITCHES = switches_of(MAPPINGS.values())
 
 

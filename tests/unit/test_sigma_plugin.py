@@ -25,6 +25,7 @@ from aibr_hunt.meaning.places import Locator
 from aibr_hunt.model.query import Last, Span
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 
 TARGETS = ("aibr_athena", "aibr_bigquery", "aibr_duckdb", "aibr_kql")
 DAY = Last(hours=24)
@@ -75,7 +76,7 @@ def plugins() -> InstalledSigmaPlugins:
 
 @pytest.fixture(scope="module")
 def library() -> Library:
-    return Library()
+    return LIBRARY
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aibr_hunt.content.cases import Case
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.sigma import load_rule_text
 from aibr_hunt.engines.literals import scanner_for
 from aibr_hunt.errors import UsageError
 from aibr_hunt.intake.parse import parse_record
 from aibr_hunt.model.event import Json, OddNumber
 from aibr_hunt.testing import Bench, RuleResult, _Trial, serialisations
+from tests.built_in import LIBRARY, every_rule
 
 RULE = """\
 title: Door opened
@@ -56,7 +56,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def results(folder: Path) -> dict[str, RuleResult]:
-    return {result.rule: result for result in Bench(Library()).run([str(folder)])}
+    return {result.rule: result for result in Bench(LIBRARY).run([str(folder)])}
 
 
 def test_a_rule_whose_cases_all_get_their_answer_has_no_failure(write: Write) -> None:
@@ -122,12 +122,12 @@ def test_a_name_that_means_nothing_is_refused() -> None:
 
 def with_cases(folder: str) -> set[str]:
     """Return the names of the shipped rules that have cases of their own; parts of a correlation are tested by its cases."""
-    rules = Library().roots[0] / "rules" / folder
+    rules = LIBRARY.roots[0] / "rules" / folder
     return {path.name.removesuffix(".tests.yaml") for path in rules.glob("*.tests.yaml")}
 
 
 # One test a folder, so that workers share them out: here the whole corpus is tested and checked, once.
-BENCH = Bench()
+BENCH = Bench(LIBRARY)
 SHIPPED = BENCH.library.roots[0] / "rules"
 # Folders whose mutants are tried in each test run; those of all are tried in `make slow`, and by `rules check`.
 SCORED = ("aws/iam", "azure/acr", "gcp/iam")
@@ -135,7 +135,7 @@ FOLDERS = sorted(path.relative_to(SHIPPED).as_posix() for path in SHIPPED.glob("
 
 
 def test_every_shipped_rule_lies_in_a_folder_that_is_tested() -> None:
-    corpus = Library().load_all()
+    corpus = every_rule()
     assert corpus.refused == ()
     paths = [*(rule.path for rule in corpus.matched), *(correlation.path for correlation in corpus.correlations)]
     assert len(paths) >= 690

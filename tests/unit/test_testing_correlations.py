@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.testing import Bench, RuleResult
+from tests.built_in import LIBRARY
 
 RULE = """\
 title: Door opened
@@ -54,7 +54,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def results(path: Path) -> dict[str, RuleResult]:
-    return {result.rule: result for result in Bench(Library()).run([str(path)])}
+    return {result.rule: result for result in Bench(LIBRARY).run([str(path)])}
 
 
 def failed(write: Write, case: str, *, correlation: str = COUNT, rule: str = RULE) -> list[str]:
@@ -194,7 +194,7 @@ def test_a_rule_that_serves_from_another_file_needs_cases_of_its_own(write: Writ
 
 
 def test_all_built_in_correlations_pass_and_each_type_is_among_them() -> None:
-    corpus = Library().load_rules(["shipped:aws/bedrock"])
+    corpus = LIBRARY.load_rules(["shipped:aws/bedrock"])
     assert len({each.type for each in corpus.correlations}) == 12
     bench = Bench()
     light = [

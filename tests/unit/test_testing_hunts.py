@@ -10,7 +10,8 @@ from aibr_hunt.content.hunts import load_hunt
 from aibr_hunt.errors import UsageError
 from aibr_hunt.testing import HuntBench, HuntResult
 from aibr_hunt.testing.hunts import balances, favours
-from tests.unit.incident_samples import HUNT, INCIDENTS, RULES, library_with, write_hunt
+from tests.built_in import library_with
+from tests.unit.incident_samples import HUNT, INCIDENTS, RULES, write_hunt
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,6 @@ from typing import Final
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.intake.detect import recognise
@@ -19,8 +18,8 @@ from aibr_hunt.intake.files import discover
 from aibr_hunt.model.event import Json
 from aibr_hunt.testing.benign import DAYS, START, traffic
 from aibr_hunt.testing.noise import ALARMS, NoiseMeter, Rate, measure_files, measure_lake, measure_traffic
+from tests.built_in import LIBRARY, rules_asked
 
-LIBRARY: Final = Library()
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
 EVENTS: Final = 24_000
 # Alarms that speak in everyday traffic, and why they stay alarms.
@@ -56,13 +55,13 @@ def test_every_record_is_recognised_as_what_it_is_and_every_log_source_with_rule
             found = recognise(sample.event, LIBRARY.mappings)
             assert found is not None
             assert found.name == name
-    mappings = (LIBRARY.mapping_for(rule.logsource) for rule in LIBRARY.load_rules(["shipped:"]).matched)
+    mappings = (LIBRARY.mapping_for(rule.logsource) for rule in rules_asked().matched)
     assert {mapping.name for mapping in mappings if mapping is not None} <= {sample.source for sample in samples}
 
 
 @pytest.mark.slow
 def test_no_alarm_is_noisy_in_everyday_traffic_but_those_that_are_listed() -> None:
-    meter = NoiseMeter(LIBRARY.load_rules(["shipped:"]), LIBRARY)
+    meter = NoiseMeter(rules_asked(), LIBRARY)
     measure_traffic(meter, events=EVENTS, seed=20260302)
     rates = meter.rates(least=100)
     assert {rate.name for rate in rates if rate.is_noisy} == set(NOISY)
@@ -72,7 +71,7 @@ def test_no_alarm_is_noisy_in_everyday_traffic_but_those_that_are_listed() -> No
 
 @pytest.mark.slow
 def test_no_alarm_speaks_in_published_samples_but_of_the_attacks_in_them(samples: Path) -> None:
-    meter = NoiseMeter(LIBRARY.load_rules(["shipped:"]), LIBRARY)
+    meter = NoiseMeter(rules_asked(), LIBRARY)
     measure_files(meter, sorted(samples.glob("*.jsonl")), LIBRARY, now=NOW)
     assert {rate.name for rate in meter.rates(least=1) if rate.is_noisy} <= set(ATTACKED)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aibr_hunt.content.library import Library
 from aibr_hunt.content.timed_events import TimedEvent
 from aibr_hunt.model.event import Json
 from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.testing.placing import START_US, dated, digest_of, moment_text
+from tests.built_in import LIBRARY
 
-MAPPINGS = {mapping.name: mapping for mapping in Library().mappings}
+MAPPINGS = {mapping.name: mapping for mapping in LIBRARY.mappings}
 
 
 def made(source: str, event: Json) -> Json:

@@ -10,6 +10,7 @@ from aibr_hunt.content.cache import RuleCache
 from aibr_hunt.content.library import Library
 from aibr_hunt.report.techniques import KnownRule
 from aibr_hunt.testing.tested import NO_CASES, NO_HIT, known_rules
+from tests.built_in import LIBRARY
 
 RULE = """\
 title: Guardrail deleted
@@ -134,7 +135,6 @@ def test_what_hit_once_is_remembered_until_rule_or_cases_change(tmp_path: Path) 
 
 
 def test_each_rule_is_named_before_its_cases_are_asked(tmp_path: Path) -> None:
-    library = Library()
     told: list[str] = []
-    known_rules(library.load_rules([str(write(tmp_path / "rules", cases=HIT))]), library, tell=told.append)
+    known_rules(LIBRARY.load_rules([str(write(tmp_path / "rules", cases=HIT))]), LIBRARY, tell=told.append)
     assert told == ["guardrail"]

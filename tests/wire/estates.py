@@ -24,10 +24,10 @@ from aibr_hunt.model.event import Json
 from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.parity.rows import Misfit, row_of_record
 from tests.standins.contract import Row
 from tests.standins.trino_shim import _without_look_around
-from tests.unit.cloud_samples import LIBRARY
 from tests.unit.run_samples import request_of
 from tests.wire.athena_server import AthenaWorld, athena_server
 from tests.wire.bigquery_server import BigQueryServer

@@ -29,8 +29,9 @@ from aibr_hunt.errors import EngineError
 from aibr_hunt.model.job import JobState
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.parity.rows import row_of_record
-from tests.unit.cloud_samples import LAYOUT, LIBRARY, SOURCE, START, TRAIL, record
+from tests.unit.cloud_samples import LAYOUT, SOURCE, START, TRAIL, record
 from tests.wire.athena_server import AthenaWorld, Fault, athena_server
 
 DAY = Window(start=START, end=START + timedelta(days=1))

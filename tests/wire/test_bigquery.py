@@ -41,8 +41,8 @@ from aibr_hunt.model.job import JobState
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.parity.rows import row_of_record
-from tests.unit.cloud_samples import LIBRARY
 from tests.unit.run_samples import request_of, run
 from tests.wire.bigquery_server import BigQueryServer, Fault, Refused, Reply
 

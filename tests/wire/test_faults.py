@@ -19,7 +19,8 @@ from aibr_hunt.model.job import JobState
 from aibr_hunt.model.layout import EngineKind
 from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.window import Window
-from tests.unit.cloud_samples import LIBRARY, START
+from tests.built_in import LIBRARY
+from tests.unit.cloud_samples import START
 from tests.unit.cloud_samples import record as trail_record
 from tests.unit.run_samples import run
 from tests.wire import bigquery_server, log_analytics_server

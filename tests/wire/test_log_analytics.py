@@ -45,9 +45,10 @@ from aibr_hunt.model.mapping import Mapping
 from aibr_hunt.model.query import Form
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
+from tests.built_in import LIBRARY
 from tests.parity.rows import row_of_record
 from tests.standins.kusto import check
-from tests.unit.cloud_samples import LIBRARY, RULES, START, TRAIL, record
+from tests.unit.cloud_samples import RULES, START, TRAIL, record
 from tests.unit.run_samples import run
 from tests.unit.test_hunt_clouds import EVENTS as HUNTED
 from tests.unit.test_hunt_clouds import NOW, keys, request

@@ -32,7 +32,7 @@ from aibr_hunt.model.query import Form
 from aibr_hunt.model.source import Source
 from aibr_hunt.model.window import Window
 from aibr_hunt.testing.placing import START_US, dated
-from tests.unit.cloud_samples import LIBRARY
+from tests.built_in import LIBRARY
 from tests.unit.run_samples import run
 from tests.wire.estates import MAPPINGS, Events, Plan, estate, hours_around, quiet, request, rows_of, write
 
