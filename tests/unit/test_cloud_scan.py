@@ -21,7 +21,7 @@ from aibr_hunt.model.lead import CoverageState
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
 from tests.built_in import LIBRARY
-from tests.unit.cloud_samples import SOURCE, START, TRAIL, ScriptedEngine, record, rules_in
+from tests.unit.cloud_samples import LAYOUT, SOURCE, START, TRAIL, ScriptedEngine, record, rules_in
 
 DAY = Window(start=START, end=START + timedelta(days=1))
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
@@ -211,12 +211,19 @@ def test_a_fault_of_our_own_is_not_swallowed() -> None:
         asked(ScriptedEngine(FOUR, fault=lambda _: ZeroDivisionError()))
 
 
-def test_a_window_whose_late_events_may_still_come_is_provisional() -> None:
-    part = Part(RULES, TRAIL, Options())
-    around = Surroundings(run="R-1", clock=lambda: START + timedelta(days=1, minutes=5), budget=Budget(Ceilings()))
-    scan = SourceScan(SOURCE, ScriptedEngine(FOUR), part, DAY, around)
+@pytest.mark.parametrize(
+    ("asked_after", "settled_hours"),
+    [(timedelta(days=1, hours=1), 24), (timedelta(days=1, minutes=6), 23.1), (timedelta(hours=7), 6), (timedelta(hours=1), 0)],
+)
+def test_a_window_is_provisional_where_late_events_may_still_come_and_settled_before(asked_after: timedelta, settled_hours: float) -> None:
+    around = Surroundings(run="R-1", clock=lambda: START + asked_after, budget=Budget(Ceilings()))
+    scan = SourceScan(SOURCE, ScriptedEngine(FOUR), Part(RULES, TRAIL, Options()), DAY, around)
     list(scan.results())
-    assert {claim.state for claim in scan.findings.claims} == {CoverageState.PROVISIONAL}
+    found = {claim.state: claim.window for claim in scan.findings.claims}
+    edge = START + timedelta(hours=settled_hours)
+    wanted = {CoverageState.SETTLED: Window(start=START, end=edge), CoverageState.PROVISIONAL: Window(start=edge, end=DAY.end)}
+    assert found == {state: window for state, window in wanted.items() if window.start != window.end}
+    assert LAYOUT.settle_s == 3_600
 
 
 def test_an_open_window_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from aibr_hunt.compile import program
@@ -178,7 +178,7 @@ class SourceScan:
             return
         self._in_vain = 0
         self.findings.jobs.append(asking.job(JobState.DONE))
-        self._claim(piece, *self._settled(piece.window))
+        self._settle(piece, asked=self.around.began or scope.now)
         result = found.result(asking.place)
         self._disagree(query, piece, result)
         yield result
@@ -200,13 +200,17 @@ class SourceScan:
             case _:
                 self._claim(piece, CoverageState.FAILED, str(error))
 
-    def _settled(self, window: Window) -> tuple[CoverageState, str]:
-        """Return the state of a window that was asked whole: provisional until the layout's settle time has passed."""
-        settle = timedelta(seconds=self.source.layout.settle_s)
-        asked = self.around.began or self.around.clock()
-        if window.end is not None and asked < window.end + settle:
-            return CoverageState.PROVISIONAL, f"asked before the {self.source.layout.settle_s} s had passed in which late events come"
-        return CoverageState.SETTLED, f"every row of {self.source.label} was read"
+    def _settle(self, piece: _Piece, *, asked: datetime) -> None:
+        """Claim what came whole: settled up to the layout's settle time before it was asked, provisional from there on."""
+        settle_s = self.source.layout.settle_s
+        edge = asked - timedelta(seconds=settle_s)
+        start, end = piece.window.start or edge, piece.window.end or edge
+        if start < edge:
+            settled = replace(piece, window=Window(start=start, end=min(end, edge)))
+            self._claim(settled, CoverageState.SETTLED, f"every row of {self.source.label} was read")
+        if end > edge:
+            early = replace(piece, window=Window(start=max(start, edge), end=end))
+            self._claim(early, CoverageState.PROVISIONAL, f"asked before the {settle_s} s had passed in which late events come")
 
     def _halve_window(self, piece: _Piece, error: PartialResult) -> None:
         start, end = piece.window.start, piece.window.end
