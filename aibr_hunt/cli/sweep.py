@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from aibr_hunt.cli.cloud_options import cloud_options, over_text
 from aibr_hunt.cli.groups import NearestGroup
-from aibr_hunt.cli.output import Exit, counted, say, say_json, say_table
+from aibr_hunt.cli.output import Exit, complain, counted, say, say_json, say_table
 from aibr_hunt.cli.parts import (
     all_option,
     duration_of,
     fail_on_option,
     json_option,
+    ledger_exists,
     library_of,
     logs_option,
     moment_text,
@@ -24,19 +24,24 @@ from aibr_hunt.cli.parts import (
     opened_ledger,
     tell_refused,
     tell_warnings,
+    window_of,
     window_options,
     window_text,
 )
 from aibr_hunt.cli.settings import Settings
 from aibr_hunt.content.library import Corpus, Library
-from aibr_hunt.errors import Unsupported
-from aibr_hunt.model.correlation import Correlation
-from aibr_hunt.model.rule import Rule
+from aibr_hunt.errors import UsageError
+from aibr_hunt.model.window import utc_text
 
 if TYPE_CHECKING:
+    from aibr_hunt.cli.running import Wanted
     from aibr_hunt.content.selection import Choice, Selection
     from aibr_hunt.content.sweeps import Selector, Sweep
-    from aibr_hunt.hunt.schedule import History, Standing
+
+Times = tuple[str | None, str | None, str | None]
+"""--from, --to and --last as given."""
+# How far back `--due` looks where nothing says how far.
+_REACH: Final = "P7D"
 
 
 @click.group("sweep", cls=NearestGroup)
@@ -49,6 +54,12 @@ def command() -> None:
 @logs_option
 @cloud_options
 @window_options
+@click.option(
+    "--due",
+    "is_due",
+    is_flag=True,
+    help="With --on: begin where earlier runs have left something open, at most --last back (P7D), and look once more for late events.",
+)
 @click.option("--report", "report", type=click.Path(file_okay=False, path_type=Path), help="Also write the report into this folder.")
 @click.option("--processes", type=click.IntRange(min=1), help="Processes that read files (default: one a core).")
 @fail_on_option
@@ -66,6 +77,7 @@ def run_sweep(
     since: str | None,
     until: str | None,
     last: str | None,
+    is_due: bool,
     report: Path | None,
     processes: int | None,
     fail_on: str | None,
@@ -95,8 +107,44 @@ def run_sweep(
         label=f"sweep {sweep.name} over {over_text(logs, is_lake=lake, on=on)}",
     )
     corpus = _selected(sweep, library).corpus
+    if is_due:
+        due = _due(settings, wanted, sweep, library, corpus=corpus)
+        if due is None:
+            said = "Nothing is due there: every rule was asked, and late events were looked for."
+            if as_json:
+                complain(said, level="warning")
+            else:
+                say(said)
+            return int(Exit.NOTHING_FOUND)
+        wanted = replace(wanted, times=due)
     tell_warnings(corpus)
     return int(execute(settings.with_option("fail_on", fail_on), wanted, library, corpus))
+
+
+def _due(settings: Settings, wanted: Wanted, sweep: Sweep, library: Library, *, corpus: Corpus) -> Times | None:
+    """Return the window of what is due, as --from and --to; None when nothing is.
+
+    Raises:
+        UsageError: It is no run over Sources that begins now.
+    """
+    from aibr_hunt.cli.sources import sources_of
+    from aibr_hunt.cli.standing import due_window, meant_rules
+
+    if not wanted.on:
+        raise UsageError("--due is for Sources in clouds.", hint="Name them with --on.")
+    if wanted.resume:
+        raise UsageError("--resume takes up the window of the run.", hint="Leave out --due.")
+    since, until, last = wanted.times
+    moment = now()
+    reach = window_of(since, until, last or (None if since else _REACH), now=moment)
+    reach = replace(reach, end=reach.end or moment)
+    meant, sources = tuple(meant_rules(corpus.matched, sweep, library)), sources_of(settings, library, wanted.on)
+    if ledger_exists(settings):
+        with opened_ledger(settings, create=False) as ledger:
+            due = due_window(meant, ledger, sources, reach=reach, now=moment)
+    else:
+        due = due_window(meant, None, sources, reach=reach, now=moment)
+    return None if due is None or due.start is None or due.end is None else (utc_text(due.start), utc_text(due.end), None)
 
 
 @command.command("list", epilog="Example: aibr-hunt sweep list")
@@ -192,6 +240,8 @@ def _choice_row(choice: Choice) -> dict[str, object]:
 @click.pass_obj
 def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> int:
     """Show for each rule of a sweep what committed runs have covered, and what was asked with an older meaning."""
+    from aibr_hunt.cli.sources import ALL, sources_of
+    from aibr_hunt.cli.standing import meant_correlations, meant_rules, standings
     from aibr_hunt.content.hunt_paths import hunt_path
     from aibr_hunt.content.sweeps import load_sweep
     from aibr_hunt.hunt.schedule import History
@@ -199,65 +249,26 @@ def status(settings: Settings, name: str, *, as_json: bool, show_all: bool) -> i
     library = library_of(settings)
     sweep = load_sweep(hunt_path(library, name, kind="sweep"))
     rows: list[tuple[str, ...]] = []
-    stale_or_open = 0
+    unsettled: set[str] = set()
     corpus = _selected(sweep, library).corpus
     tell_refused(corpus.refused)
     tell_warnings(corpus)
+    sources = sources_of(settings, library, (ALL,)) if settings.sources else ()
+    overdue_before = now() - 2 * duration_of(sweep.every)  # what two nights missed
     with opened_ledger(settings, create=False) as ledger:
         history = History.read(ledger)
-        for rule, (source, standing) in _standings(corpus, sweep, library, history=history):
-            stale_or_open += standing.state != "settled"
-            last = "" if standing.last is None else moment_text(standing.last)
-            windows = [window_text(window) for window in standing.windows]
-            if as_json:
-                say_json({"rule": rule.name, "source": source, "state": standing.state, "last_run": last or None, "windows": windows})
-            rows.append((rule.name, source, standing.state, last or "never", " ".join(windows[-2:])))
+        for meant in (*meant_rules(corpus.rules, sweep, library), *meant_correlations(corpus, sweep, library)):
+            for source, standing in standings(meant, history, sources, overdue_before=overdue_before):
+                last = "" if standing.last is None else moment_text(standing.last)
+                windows = [window_text(window) for window in standing.windows]
+                name = meant.thing.name
+                unsettled |= {name} if standing.state != "settled" else set()
+                if as_json:
+                    say_json({"rule": name, "source": source, "state": standing.state, "last_run": last or None, "windows": windows})
+                rows.append((name, source, standing.state, last or "never", " ".join(windows[-2:])))
     if not as_json:
         say_table(("rule", "source", "state", "last run", "last windows"), rows, show_all=show_all)
-        say(f"{counted(len(rows), 'rule')}, {stale_or_open} not settled; due every {sweep.every}")
+        say(f"{counted(len({row[0] for row in rows}), 'rule')}, {len(unsettled)} not settled; due every {sweep.every}")
     if corpus.refused:
         return int(Exit.USER_MISTAKE)
-    return int(Exit.INCOMPLETE if stale_or_open else Exit.NOTHING_FOUND)
-
-
-def _standings(
-    corpus: Corpus, sweep: Sweep, library: Library, *, history: History
-) -> Iterator[tuple[Rule | Correlation, tuple[str, Standing]]]:
-    """Yield each rule and correlation that makes leads of its own, with its source and how it stands there."""
-    from aibr_hunt.engines.program import AS_WRITTEN, meaning_digest
-    from aibr_hunt.hunt.asking import Asked
-    from aibr_hunt.hunt.schedule import Standing
-
-    rules = {rule.id: (rule, None if sweep.source == AS_WRITTEN else library.mapping_for(rule.logsource)) for rule in corpus.matched}
-    for rule in corpus.rules:
-        yield rule, _standing(rule, sweep, library, history)
-    digests: dict[str, str] = {}
-    for rule_id, (rule, mapping) in rules.items():
-        with suppress(Unsupported):
-            digests[rule_id] = meaning_digest(rule, mapping)
-    asked = Asked(correlations=corpus.correlations, silent=corpus.silent, rules=rules, digests=digests)
-    overdue_before = now() - 2 * duration_of(sweep.every)
-    for each in corpus.correlations:
-        if each.id in corpus.silent:
-            continue
-        source = asked.source_name(each)
-        try:
-            digest = asked.meanings()[each.id]
-        except (KeyError, Unsupported) as refusal:
-            yield each, (source, Standing(state=f"refused: {refusal}"))
-            continue
-        yield each, (source, history.standing(each.id, meaning_digest=digest, source=source, overdue_before=overdue_before))
-
-
-def _standing(rule: Rule, sweep: Sweep, library: Library, history: History) -> tuple[str, Standing]:
-    """Return the source that a rule of the sweep reads, and how it stands there; a rule that two nights missed is overdue."""
-    from aibr_hunt.engines.program import AS_WRITTEN, meaning_digest
-    from aibr_hunt.hunt.schedule import Standing
-
-    mapping = None if sweep.source == AS_WRITTEN else library.mapping_for(rule.logsource)
-    source = AS_WRITTEN if mapping is None else mapping.name
-    try:
-        digest = meaning_digest(rule, mapping)
-    except Unsupported as refusal:
-        return source, Standing(state=f"refused: {refusal}")
-    return source, history.standing(rule.id, meaning_digest=digest, source=source, overdue_before=now() - 2 * duration_of(sweep.every))
+    return int(Exit.INCOMPLETE if unsettled else Exit.NOTHING_FOUND)

@@ -136,6 +136,7 @@ def read_layout(row: YamlMap) -> Layout:
         fixed=tuple(_fixed(_map(each)) for each in _list(row.get("fixed"))),
         pulse=_column_paths(row.get("pulse")),
         settle_s=cast("int", row.get("settle_s", 3600)),
+        recheck_s=cast("int", row.get("recheck_s", 86_400)),
         is_full=bool(row.get("full", False)),
         notes=tuple(_text(note) for note in _list(row.get("notes"))),
     )

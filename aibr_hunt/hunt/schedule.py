@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aibr_hunt.ledger import Ledger
-from aibr_hunt.model.lead import CoverageRow, CoverageState
+from aibr_hunt.model.lead import CoverageRow, CoverageState, Look
 from aibr_hunt.model.window import Window
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -41,6 +41,7 @@ class History:
         """Keep what is known; `read` learns it."""
         self._ledger = ledger
         self._coverage: dict[str, tuple[CoverageRow, ...]] = {}
+        self._looks: dict[str, tuple[Look, ...]] = {}
         self._last_asked = last_asked
         self._rules = {rule_id for rule_id, _ in last_asked}
 
@@ -54,8 +55,8 @@ class History:
         return cls(ledger, last_asked)
 
     def standing(self, rule_id: str, *, meaning_digest: str, source: str, overdue_before: datetime) -> Standing:
-        """Return how a rule stands; one that was last asked before `overdue_before` (aware) is overdue."""
-        rows = self._ledger.coverage_of(meaning_digest, source)
+        """Return how a rule stands on a Source; one that was last asked before `overdue_before` (aware) is overdue."""
+        rows = tuple(look.row for look in self.looks(meaning_digest) if look.row.source == source)
         if not rows:
             return Standing(state="stale" if rule_id in self._rules else "never asked")
         windows = joined(tuple(row.window for row in rows if row.state is CoverageState.SETTLED))
@@ -65,6 +66,12 @@ class History:
         state = next((row.state for row in newest if row.state is not CoverageState.SETTLED), CoverageState.SETTLED)
         is_overdue = state is CoverageState.SETTLED and last is not None and last < overdue_before
         return Standing(state="overdue" if is_overdue else state.value, windows=windows, last=last)
+
+    def looks(self, meaning_digest: str) -> tuple[Look, ...]:
+        """Return what committed runs looked at for one meaning, read once."""
+        if meaning_digest not in self._looks:
+            self._looks[meaning_digest] = self._ledger.looks(meaning_digest)
+        return self._looks[meaning_digest]
 
     def _rows_of(self, run_id: str) -> tuple[CoverageRow, ...]:
         """Return the coverage of a run, read once; none for no run."""

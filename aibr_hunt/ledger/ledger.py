@@ -21,7 +21,7 @@ from aibr_hunt.ledger.verifier import verify_ledger
 from aibr_hunt.model.episode import EpisodeRow, LeadLink, TallySheet
 from aibr_hunt.model.event import Account, Hit, Json
 from aibr_hunt.model.job import Job
-from aibr_hunt.model.lead import CoverageRow, Lead, NoiseRow, Pulse, RuleRow, RunRecord, RunRow, TriageState
+from aibr_hunt.model.lead import CoverageRow, Lead, Look, NoiseRow, Pulse, RuleRow, RunRecord, RunRow, TriageState
 from aibr_hunt.model.window import utc_text
 
 _EVERYTHING = LeadFilter()
@@ -216,10 +216,10 @@ class Ledger:
         with self._store.reading() as connection:
             return runreader.last_run_id(connection)
 
-    def coverage_of(self, meaning_digest: str, source: str) -> tuple[CoverageRow, ...]:
-        """Return what all runs looked at for one meaning on one Source, in the order of the runs."""
+    def looks(self, meaning_digest: str) -> tuple[Look, ...]:
+        """Return what all runs looked at for one meaning, on whatever Source, in the order of the runs."""
         with self._store.reading() as connection:
-            return runreader.read_coverage_of(connection, meaning_digest, source)
+            return runreader.read_looks(connection, meaning_digest)
 
     def triage(self, lead_id: str, state: TriageState, *, note: str, actor: str) -> Lead:
         """Leave a person's verdict on a lead and in the evidence chain; return the lead as it is now.

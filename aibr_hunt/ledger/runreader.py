@@ -9,14 +9,14 @@ from sqlalchemy import Connection, RowMapping, select
 from aibr_hunt.errors import UsageError
 from aibr_hunt.ledger import tables
 from aibr_hunt.ledger.canonical import parsed
-from aibr_hunt.ledger.documents import rule_of, run_of
+from aibr_hunt.ledger.documents import certain_moment, rule_of, run_of
 from aibr_hunt.ledger.episoderows import episode_of, link_of
 from aibr_hunt.ledger.jobrows import job_of
 from aibr_hunt.ledger.runrows import account_of_row, coverage_of, noise_of, pulse_of
 from aibr_hunt.model.episode import EpisodeRow, LeadLink
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.job import Job
-from aibr_hunt.model.lead import CoverageRow, NoiseRow, Pulse, RuleRow, RunRow
+from aibr_hunt.model.lead import CoverageRow, Look, NoiseRow, Pulse, RuleRow, RunRow
 
 
 def read_runs(connection: Connection, *, limit: int | None = None) -> tuple[RunRow, ...]:
@@ -84,11 +84,12 @@ def read_coverage(connection: Connection, run_id: str) -> tuple[CoverageRow, ...
     return tuple(coverage_of(row) for row in _rows_of_run(connection, tables.coverage, run_id))
 
 
-def read_coverage_of(connection: Connection, meaning_digest: str, source: str) -> tuple[CoverageRow, ...]:
-    """Return what all runs looked at for one meaning on one Source, in the order of the runs."""
-    table = tables.coverage
-    query = select(table).where(table.c.meaning_digest == meaning_digest, table.c.source == source)
-    return tuple(coverage_of(row) for row in connection.execute(query.order_by(table.c.run, table.c.position)).mappings())
+def read_looks(connection: Connection, meaning_digest: str) -> tuple[Look, ...]:
+    """Return what all runs looked at for one meaning, on whatever Source, in the order of the runs."""
+    table, runs = tables.coverage, tables.runs
+    query = select(table, runs.c.started).join(runs, runs.c.number == table.c.run).where(table.c.meaning_digest == meaning_digest)
+    rows = connection.execute(query.order_by(table.c.run, table.c.position)).mappings()
+    return tuple(Look(row=coverage_of(row), began=certain_moment(str(row["started"]))) for row in rows)
 
 
 def read_pulses(connection: Connection, run_id: str) -> tuple[Pulse, ...]:

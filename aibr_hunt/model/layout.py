@@ -164,6 +164,7 @@ class Layout:
         fixed: Conditions that hold for every row of this source in a shared table.
         pulse: Column paths by which the source's pulse is counted.
         settle_s: Seconds after which a window can be expected to be complete.
+        recheck_s: Seconds after an event when a sweep takes another look, for what arrived later than that.
         is_full: The layout carries everything that the log source delivers, else it is a projection.
         notes: What a reader of compiled text should know, one sentence each.
     """
@@ -181,6 +182,7 @@ class Layout:
     fixed: tuple[Fixed, ...] = ()
     pulse: tuple[ColumnPath, ...] = ()
     settle_s: int = 3600
+    recheck_s: int = 86_400
     is_full: bool = False
     notes: tuple[str, ...] = ()
 

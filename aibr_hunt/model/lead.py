@@ -142,6 +142,19 @@ class CoverageRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a committed run looked at.
+
+    Attributes:
+        row: The coverage.
+        began: When the run began (aware UTC): what arrived later it may not have seen.
+    """
+
+    row: CoverageRow
+    began: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
     """That a Source is alive, by hour and key. `key` joins the mapping's pulse columns with `|`."""
 

@@ -340,3 +340,73 @@ def test_rules_that_have_changed_since_are_told_when_a_run_is_taken_up(aibr: Aib
     assert "Rules have changed since R-0123456789abcdef was begun" in said.err
     assert said.rows[-1]["run"] == "R-0123456789abcdef"
     assert len(cloud.world.jobs) == 2
+
+
+# -- what is due ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Nights:
+    """A sweep over the server, at moments that a test chooses."""
+
+    aibr: Aibr
+    patch: pytest.MonkeyPatch
+
+    def at(self, hours: float) -> None:
+        moment = START + timedelta(hours=hours)
+        for module in ("sweep", "clouds", "running", "parts"):
+            self.patch.setattr(f"aibr_hunt.cli.{module}.now", lambda: moment)
+
+    def sweep(self, *more: str) -> tuple[int, str, list[str]]:
+        """Run what is due; return the code, the window and the hours of the events found."""
+        said = self.aibr("--content", "ours", "sweep", "run", "nightly", "--on", "trail", "--due", "--json", *more)
+        window = said.err.partition("window: ")[2].splitlines()[0] if "window: " in said.err else said.err.strip()
+        return said.code, window, [row["time"][11:13] for row in said.rows[:-1]]
+
+    def states(self) -> list[tuple[str, str]]:
+        rows = self.aibr("--content", "ours", "sweep", "status", "nightly", "--json").rows
+        return [(row["source"], row["state"]) for row in rows]
+
+
+@pytest.fixture
+def nights(aibr: Aibr, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Nights:  # noqa: ARG001 - it configures
+    rules = write_rules(Path("ours/rules"), {"deleted.yml": rule_text(1)})
+    sweeps = Path("ours/hunts/sweeps")
+    sweeps.mkdir(parents=True)
+    (sweeps / "nightly.yml").write_text(f"sweep: nightly\nevery: P1D\nrules: ['{rules.absolute()}']\n", encoding="utf-8")
+    return Nights(aibr, monkeypatch)
+
+
+def test_nights_in_a_row_share_all_time_out_and_find_what_came_late(nights: Nights, cloud: Cloud) -> None:
+    nights.at(30)
+    assert nights.sweep() == (4, "[2026-01-06T06:00:00Z, 2026-01-13T06:00:00Z)", ["01", "03"])
+    assert nights.states() == [("athena:trail", "provisional")]
+    late = record(9, at=timedelta(hours=20))
+    cloud.world.load(TABLE, [row_of_record(each, TRAIL, TABLE) for each in (*EVENTS, late)])
+    nights.at(54)
+    code, window, found = nights.sweep()
+    assert (code, window) == (4, "[2026-01-12T06:00:00Z, 2026-01-14T06:00:00Z)"), "what was asked within a day of it, once more"
+    assert found == ["20"]
+    nights.at(57)
+    assert nights.sweep()[1] == "[2026-01-13T06:00:00Z, 2026-01-14T09:00:00Z)", "three hours later: three hours more of the second look"
+
+
+def test_a_night_that_was_left_out_is_asked_the_next_time(nights: Nights) -> None:
+    nights.at(30)
+    nights.sweep("--last", "P1D")
+    nights.at(102)
+    assert nights.sweep()[1] == "[2026-01-09T06:00:00Z, 2026-01-16T06:00:00Z)", "a week back, where nobody has asked"
+    nights.at(103)
+    assert nights.sweep("--to", "2026-01-12T00:00:00Z", "--last", "P1D") == (
+        0,
+        "Nothing is due there: every rule was asked, and late events were looked for.",
+        [],
+    )
+
+
+def test_due_is_for_sources_and_for_runs_that_begin(aibr: Aibr, nights: Nights) -> None:
+    nights.at(30)
+    said = aibr("--content", "ours", "sweep", "run", "nightly", "--logs", ".", "--due")
+    assert (said.code, "--due is for Sources in clouds. Name them with --on." in said.err) == (2, True)
+    said = aibr("--content", "ours", "sweep", "run", "nightly", "--on", "trail", "--due", "--resume", "R-1")
+    assert (said.code, "Leave out --due." in said.err) == (2, True)

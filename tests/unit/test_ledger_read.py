@@ -100,9 +100,10 @@ def test_runs_come_the_last_one_first(ledger: Ledger) -> None:
 
 
 def test_coverage_of_one_meaning_is_that_of_all_runs(ledger: Ledger) -> None:
-    rows = ledger.coverage_of(RULES[0].meaning_digest, SOURCE)
-    assert rows == (ledger.coverage("R-1")[0], ledger.coverage("R-2")[0])
-    assert ledger.coverage_of(RULES[0].meaning_digest, "other") == ()
+    looks = ledger.looks(RULES[0].meaning_digest)
+    assert [each.row for each in looks] == [ledger.coverage("R-1")[0], ledger.coverage("R-2")[0]]
+    assert [each.began for each in looks] == [ledger.run("R-1").started, ledger.run("R-2").started]
+    assert ledger.looks("another meaning") == ()
 
 
 def test_a_verdict_is_kept_with_its_note_and_its_act(ledger: Ledger) -> None:
