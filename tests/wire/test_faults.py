@@ -12,6 +12,9 @@ from typing import Any, Final
 
 import pytest
 
+from aibr_hunt.cli.gaps import unseen_lines
+from aibr_hunt.cli.output import Exit
+from aibr_hunt.cli.running import code_of
 from aibr_hunt.engines.cloud.budget import Ceilings
 from aibr_hunt.engines.cloud.protocol import Watch
 from aibr_hunt.model.event import Json
@@ -596,5 +599,9 @@ def check(trial: Trial, cell: Cell, home: Path) -> None:
     assert set(found) == (wanted if cell.state is SETTLED else set()), "all the hits, or none and a named hole"
     assert outcome.is_complete is (cell.state is SETTLED)
     assert cell.says in (" ".join(trial.told) if cell.state is SETTLED else causes), (trial.told, causes)
+    shown = "\n".join(unseen_lines(outcome.record))
+    assert (shown == "") if cell.state is SETTLED else (cell.says in shown), "what the command prints as not seen"
+    code = code_of(outcome, leads, failing=("findings", "incomplete"))
+    assert code is (Exit.FINDINGS if cell.state is SETTLED else Exit.INCOMPLETE), "no fault ends as clean"
     assert all(bool(job.cause) is (job.state is not JobState.DONE) for job in outcome.record.jobs), "what went wrong says why"
     assert cell.remote(trial)
