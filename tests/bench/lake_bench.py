@@ -11,7 +11,8 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,15 +29,18 @@ from aibr_hunt.errors import AibrError
 from aibr_hunt.intake.files import discover
 from aibr_hunt.meaning.places import Locator
 from aibr_hunt.model.layout import Column, ColumnPath, ColumnType, EngineKind, Kind, Layout, Place
-from aibr_hunt.model.mapping import Mapping
+from aibr_hunt.model.mapping import Mapping as LogMapping
 from aibr_hunt.model.rule import Rule
 from aibr_hunt.model.window import Window
 from tests.bench.generate import REPORT_SEED, Trail, make_trail
 from tests.bench.rulesets import master_set, write_rules
 
 RULE_COUNTS = (10, 60, 300, 1000)
+RULES_MEASURED = 300
 RULES_ALONE = 30
 SOURCE = "aws_cloudtrail"
+Hits = set[tuple[str, int, tuple[str, ...]]]
+"""Path and number of each record that was met, and the ids of the rules."""
 
 
 @dataclass(slots=True)
@@ -71,10 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{trail.deliveries:,} events over {asked.days} days, {sizes}, {asked.processes} processes, load {os.getloadavg()[0]:.1f}\n")
     print("| step | wall s | CPU s | |\n|---|---|---|---|")
     _measure_adding(lake, trail, asked.processes)
+    programs = {count: _program(rules[:count], library) for count in asked.rules}
+    right = _hits_of_files(trail, programs, asked.processes)
     is_right = True
     for _ in _before_and_after_compaction(lake):
-        is_right &= _measure_sweeps(lake, trail, rules, asked=asked, library=library)
-    _measure_rules_alone(lake, rules[: RULE_COUNTS[2]])
+        is_right &= _measure_sweeps(lake, programs, right, asked.processes)
+    _measure_rules_alone(lake, rules[:RULES_MEASURED])
     return 0 if is_right else 1
 
 
@@ -83,6 +89,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seed", type=int, default=REPORT_SEED)
+    parser.add_argument("--rules", type=int, nargs="+", default=RULE_COUNTS, help="how many rules sweeps ask")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path, required=True)
     return parser
@@ -125,22 +132,35 @@ def _program(rules: Sequence[Rule], library: Library) -> Program:
     return Program(rules, mappings=library.mappings, mapping_of=mapping_of, options=Options())
 
 
-def _measure_sweeps(lake: Lake, trail: Trail, rules: Sequence[Rule], *, asked: argparse.Namespace, library: Library) -> bool:
+def _hits_of_files(trail: Trail, programs: Mapping[int, Program], processes: int) -> dict[int, Hits]:
+    """Return what the files hold for each number of rules, read once for the most of them."""
+    most = programs[max(programs)]
+    scope = Scope(now=datetime.now(tz=UTC))
+    found = _hits(scan(discover([trail.logs]).files, most, scope, processes=processes))
+    asked = {count: {rule.id for rule in program.rules} for count, program in programs.items()}
+    return {count: _only(found, ids) for count, ids in asked.items()}
+
+
+def _only(hits: Hits, ids: AbstractSet[str]) -> Hits:
+    """Return the hits as fewer rules would make them."""
+    kept = ((path, ordinal, tuple(each for each in rules if each in ids)) for path, ordinal, rules in hits)
+    return {each for each in kept if each[2]}
+
+
+def _measure_sweeps(lake: Lake, programs: Mapping[int, Program], right: Mapping[int, Hits], processes: int) -> bool:
     scope = Scope(now=datetime.now(tz=UTC))
     is_right = True
-    for count in RULE_COUNTS:
-        program = _program(rules[:count], library)
+    for count, program in programs.items():
         program.warm()
         with timed() as spent:
-            found = _hits(lambda program=program: scan_lake(lake, program, scope, processes=asked.processes))  # type: ignore[misc] # bound early
-        right = _hits(lambda program=program: scan(discover([trail.logs]).files, program, scope, processes=asked.processes))  # type: ignore[misc] # as above
-        is_right &= found == right
-        _say(f"sweep, {count} rules", spent, f"{len(found):,} hits{'' if found == right else ': NOT those of the files'}")
+            found = _hits(scan_lake(lake, program, scope, processes=processes))
+        is_right &= found == right[count]
+        _say(f"sweep, {count} rules", spent, f"{len(found):,} hits{'' if found == right[count] else ': NOT those of the files'}")
     return is_right
 
 
-def _hits(results: Callable[[], Iterator[FileResult]]) -> set[tuple[str, int, tuple[str, ...]]]:
-    return {(hit.event.place.path, hit.event.place.ordinal, hit.rule_ids) for each in results() for hit in each.hits}
+def _hits(results: Iterable[FileResult]) -> Hits:
+    return {(hit.event.place.path, hit.event.place.ordinal, hit.rule_ids) for each in results for hit in each.hits}
 
 
 def _measure_rules_alone(lake: Lake, rules: Sequence[Rule]) -> None:
@@ -161,7 +181,7 @@ def _measure_rules_alone(lake: Lake, rules: Sequence[Rule]) -> None:
     _say(f"one query a rule, {len(rules)} rules", total, f"from {asked} of them ({refused} cannot be asked)")
 
 
-def _layout(mapping: Mapping) -> Layout:
+def _layout(mapping: LogMapping) -> Layout:
     """Return the source's view as a layout: a text column for each field that has a hot one, the record for the rest."""
     hot = set(hot_paths(mapping))
     names = {field.paths[0]: field.name for field in mapping.fields if len(field.paths) == 1 and field.paths[0] in hot}
