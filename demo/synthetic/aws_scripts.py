@@ -10,7 +10,7 @@ from synthetic.aws_everyday import ML_DEPLOY, PIPELINE
 from synthetic.aws_near import AT_ML
 from synthetic.aws_stories import INTRUDER, THEFT, THIEF_ADDRESS
 from synthetic.dice import Dice, at
-from synthetic.everyday import found_by
+from synthetic.everyday import ONCE
 from synthetic.planned import Plant
 
 MINING: Final = "notebook_miner"
@@ -57,8 +57,7 @@ def play_scripts(trail: Trail) -> None:
     for number in range(7):
         make = notebook_script if number % 2 else studio_script
         moment, actor = dice.office_time(), dice.pick((PIPELINE, ML_DEPLOY))
-        plant = found_by("aws_sagemaker_start_script_changed_by_pipeline")
-        trail.add(moment, AT_ML, actor, make("setup-synthetic", dice.pick(_HARMLESS)), plant)
+        trail.add(moment, AT_ML, actor, make("setup-synthetic", dice.pick(_HARMLESS)), ONCE)
     prefix = "aws_sagemaker_lifecycle_script_"
     shell = Plant(rules=(f"{prefix}reverse_shell",), story=THEFT, deliveries=1)
     trail.add(at("12 02:54:16"), AT_ML, INTRUDER, studio_script("idle-check-synthetic", _SHELL), shell)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from synthetic.azure import SUBSCRIPTION, Activity, Caller, Operation, Row, path_of
 from synthetic.dice import Dice, at, later
-from synthetic.everyday import plant_of
+from synthetic.everyday import ONCE, plant_of
 from synthetic.planned import Episode, Plant
 
 STORY: Final = "azure_training_data_tampering"
@@ -24,6 +24,7 @@ SETTING: Final = "/providers/Microsoft.Insights/diagnosticSettings/to-siem"
 
 ML: Final = "Microsoft.MachineLearningServices/"
 AI: Final = "Microsoft.CognitiveServices/accounts/"
+_CREDENTIALS: Final = "Microsoft.ContainerRegistry/registries/listCredentials/action"
 
 # Azure Machine Learning's own application, the same in every tenant.
 ML_SERVICE: Final = Caller(name="AzureMachineLearning", address="192.0.2.200", application="0736f41a-0425-4b46-bdb5-1563eff02385")
@@ -113,9 +114,7 @@ _NEAR: Final[tuple[tuple[int, Caller, Operation], ...]] = (
     (
         3,
         ADMIN,
-        Operation(
-            name="Microsoft.ContainerRegistry/registries/listCredentials/action", on="Microsoft.ContainerRegistry/registries/synthetic"
-        ),
+        Operation(name=_CREDENTIALS, on="Microsoft.ContainerRegistry/registries/synthetic"),
     ),
     (3, PEOPLE[1], Operation(name="Microsoft.Storage/storageAccounts/listKeys/action", on=STORE, is_failed=True)),
     (3, ADMIN, Operation(name="Microsoft.Storage/storageAccounts/regenerateKey/action", on=STORE)),
@@ -135,7 +134,6 @@ _NEAR: Final[tuple[tuple[int, Caller, Operation], ...]] = (
 _FINDERS: Final = {
     f"{AI}regenerateKey/action": "azure_ai_keys_replaced",
     f"{ML}workspaces/resyncKeys/action": "azure_ai_keys_replaced",
-    "Microsoft.ContainerRegistry/registries/listCredentials/action": "azure_acr_password_obtained",
 }
 
 
@@ -150,7 +148,8 @@ def play_days(script: Activity) -> None:
             registered += [(moment, caller)] if operation.name == f"{ML}workspaces/models/versions/write" else []
     for count, caller, operation in _NEAR:
         for _ in range(count):
-            script.add(dice.office_time(), caller, operation, plant_of(operation.name, _FINDERS))
+            plant = ONCE if operation.name == _CREDENTIALS else plant_of(operation.name, _FINDERS)
+            script.add(dice.office_time(), caller, operation, plant)
     runs = Dice("azure runs behind models")
     for moment, caller in registered:  # a model is registered by whoever trained it
         script.add(moment - timedelta(minutes=70 + runs.below(240)), caller, _run(runs))

@@ -9,10 +9,12 @@ from synthetic.planned import EVERYDAY, Plant
 # Each is of level medium at most: whatever is graver must leave everyday traffic alone.
 FOUND: Final = {
     "aws_bedrock_model_access_refused": "A developer asks for a model that only the platform team may open: worth a question.",
-    "aws_sagemaker_start_script_changed_by_pipeline": "Every change of a start script by the pipeline, for the record.",
-    "azure_acr_password_obtained": "An administrator reads the registry's password. A token would do; each time is worth a line.",
     "azure_ai_keys_replaced": "An administrator replaces keys, as planned. Beside other leads it is how a thief locks others out.",
 }
+
+
+# What is delivered once, as if a rule found it: parts of correlations, which make no leads of their own.
+ONCE: Final = Plant(deliveries=1)
 
 
 def found_by(rule: str) -> Plant:

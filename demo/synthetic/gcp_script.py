@@ -252,9 +252,9 @@ def play_stolen_account(script: Sink) -> None:
         at("17 23:11:40"), THIEF, account_key("CreateServiceAccountKey"), _plant("gcp_iam_service_account_key_created", deliveries=2)
     )
     shell = custom_job(account("trainer"), "=1+1;<b>probe</b>", "us-docker.pkg.dev/example-drop/tools/shell:latest")
-    job, foreign = "gcp_vertexai_job_with_service_account", "gcp_vertexai_job_image_from_elsewhere"
-    script.add(at("17 23:26:09"), THIEF, shell, _plant(job, foreign, episodes=(GRANTED_AND_STARTED,)))
-    script.add(at("17 23:31:52"), THIEF, pipeline_job(account("trainer")), _plant(job, episodes=(GRANTED_AND_STARTED,)))
+    foreign = "gcp_vertexai_job_image_from_elsewhere"
+    script.add(at("17 23:26:09"), THIEF, shell, _plant(foreign, episodes=(GRANTED_AND_STARTED,)))
+    script.add(at("17 23:31:52"), THIEF, pipeline_job(account("trainer")), _plant(episodes=(GRANTED_AND_STARTED,)))
     out = export_model("gs://example-drop-synthetic/weights/", operation="first")
     script.add(at("17 23:52:18"), THIEF, out, _plant("gcp_vertexai_model_taken_out", deliveries=2))
     script.add(at("17 23:58:47"), THIEF, replace(out, request={}, operation="last"), quiet)
