@@ -46,7 +46,8 @@ wire: $(VENV)/.installed-dev ## the clouds' own clients against loopback servers
 
 slow: $(VENV)/.installed-dev wheel-test plugin-test oldest ## the long tests, the wheel, the plug-in, the oldest libraries
 	@$(BIN)/python -m tests.standins.trino.fetch || echo "Without Trino its tests are skipped; the rest goes on."
-	@AIBR_HYPOTHESIS=thorough $(BIN)/python -m pytest -m slow --timeout=1800
+	@AIBR_HYPOTHESIS=thorough $(BIN)/python -m pytest -n $(WORKERS) -m "slow and not native" --timeout=1800
+	@AIBR_HYPOTHESIS=thorough $(BIN)/python -m pytest -m "slow and native" --timeout=1800 tests/parity
 
 bench: $(VENV)/.installed-dev ## timings, in the order written, alone on the machine
 	@$(BIN)/python -m pytest -m bench -p no:randomly --timeout=3600 --capture=no
