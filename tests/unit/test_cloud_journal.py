@@ -227,7 +227,7 @@ def test_each_engine_is_opened_by_what_its_source_says() -> None:
     assert manners_of(configured(EngineKind.ATHENA, {})).deadline_s == 3600
 
 
-def states(events: Sequence[timedelta], began: datetime | None) -> set[CoverageState]:
+def states(events: Sequence[timedelta], began: datetime | None) -> dict[CoverageState, Window]:
     rules = LIBRARY.load_rules(["shipped:aws/bedrock/aws_bedrock_guardrail_deleted"]).rules
     engine = ScriptedEngine([record(number, at=at) for number, at in enumerate(events)])
     around = Surroundings(run="R-1", clock=lambda: NOW, budget=Budget(Ceilings()), began=began)
@@ -235,10 +235,14 @@ def states(events: Sequence[timedelta], began: datetime | None) -> set[CoverageS
     assert [query.rules for query in scan.programs()] == [tuple(rule.id for rule in rules)]
     assert engine.asked == []
     list(scan.results())
-    return {claim.state for claim in scan.findings.claims}
+    return {claim.state: claim.window for claim in scan.findings.claims}
 
 
 def test_jobs_that_are_taken_up_settle_nothing_that_they_were_too_early_for() -> None:
-    assert states([timedelta(hours=1)], None) == {CoverageState.SETTLED}
-    assert states([timedelta(hours=1)], START + timedelta(days=1)) == {CoverageState.PROVISIONAL}
-    assert states([timedelta(hours=1)], START + timedelta(days=3)) == {CoverageState.SETTLED}
+    edge = START + timedelta(hours=23)
+    assert states([timedelta(hours=1)], None) == {CoverageState.SETTLED: DAY}
+    assert states([timedelta(hours=1)], START + timedelta(days=1)) == {
+        CoverageState.SETTLED: Window(start=START, end=edge),
+        CoverageState.PROVISIONAL: Window(start=edge, end=DAY.end),
+    }
+    assert states([timedelta(hours=1)], START + timedelta(days=3)) == {CoverageState.SETTLED: DAY}

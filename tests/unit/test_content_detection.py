@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from aibr_hunt.content import detection, sigma
 from aibr_hunt.content.sigma import load_rule_text, pysigma_version
@@ -34,6 +36,7 @@ from aibr_hunt.model.predicate import (
     Together,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 ANY, ONE = Star.ANY, Star.ONE
 PLACEHOLDERS = {"names": ("alice", "b*b"), "one": ("only",), "dash": ("-x",), "back": ("c\\",)}
 IS_OLD = pysigma_version().startswith("1.")
@@ -633,3 +636,11 @@ def test_tests_are_counted_over_the_whole_rule(monkeypatch: pytest.MonkeyPatch) 
 def test_dashes_and_offsets_multiply_within_the_count() -> None:
     assert sum(1 for _ in leaves(item("f|windash|contains", "'-a -b -c'"))) == 125
     assert sum(1 for _ in leaves(item("f|windash|contains|all", "['-a -b', '-c -d -e']"))) == 150
+
+
+def test_no_built_in_selection_has_a_name_whose_start_pysigma_1_reads_as_a_keyword() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "rules").rglob("*.yml")}
+    documents = [(name, each) for name, text in texts.items() for each in yaml.safe_load_all(text)]
+    names = [(name, each) for name, document in documents for each in document.get("detection", {}) if each != "condition"]
+    assert len(names) > 1000
+    assert [pair for pair in names if detection._GLUED_KEYWORD.match(pair[1])] == []
