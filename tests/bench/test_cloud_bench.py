@@ -54,6 +54,7 @@ _GOOGLE: Final = {
     "eventSource": "protoPayload.serviceName",
     "errorCode": "protoPayload.status.message",
     **{f"requestParameters.{name}": f"protoPayload.request.{name}" for name in _REQUEST},
+    "requestParameters.key": "protoPayload.request.parent",  # request.key is an object there
 }
 _AZURE: Final = {
     "userAgent": "properties.userAgentHeader",
