@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aibr_hunt.engines.program import AS_WRITTEN, meaning_digest
 from aibr_hunt.errors import Unsupported
-from aibr_hunt.hunt.asking import Asked
+from aibr_hunt.hunt.asking import Asked, askable
 from aibr_hunt.hunt.covered import moment_at
 from aibr_hunt.hunt.due import due_spans
 from aibr_hunt.hunt.schedule import History, Standing
@@ -60,15 +60,14 @@ def meant_correlations(corpus: Corpus, sweep: Sweep, library: Library) -> Iterat
     for rule_id, (rule, mapping) in rules.items():
         with suppress(Unsupported):
             digests[rule_id] = meaning_digest(rule, mapping)
-    asked = Asked(correlations=corpus.correlations, silent=corpus.silent, rules=rules, digests=digests)
+    bound = {rule_id: pair for rule_id, pair in rules.items() if rule_id in digests}
+    asked, refused = askable(corpus.correlations, rules=bound, digests=digests, silent=corpus.silent)
+    meanings, refusals = asked.meanings(), dict(refused)
+    known = Asked(correlations=corpus.correlations, rules=rules)
     for each in corpus.correlations:
-        if each.id in corpus.silent:
-            continue
-        source = asked.source_name(each)
-        try:
-            yield Meant(thing=each, source=source, digest=asked.meanings()[each.id])
-        except (KeyError, Unsupported) as refusal:
-            yield Meant(thing=each, source=source, refusal=str(refusal))
+        if each.id not in corpus.silent:
+            digest, refusal = meanings.get(each.id, ""), refusals.get(each.path or each.id, "")
+            yield Meant(thing=each, source=known.source_name(each), digest=digest, refusal="" if digest else refusal)
 
 
 def _mapping(rule: Rule, sweep: Sweep, library: Library) -> Mapping | None:

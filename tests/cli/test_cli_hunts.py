@@ -101,6 +101,20 @@ class TestSweep:
         code, states = self.states(aibr, ours)
         assert (code, states["rule_2"].startswith("refused: field eventNaem")) == (4, True)
 
+    def test_a_correlation_on_such_a_rule_is_refused_and_no_other_with_it(self, aibr: Aibr, ours: Path, rules: Path) -> None:
+        head = "title: Many {0}\nid: 00000000-0000-4000-8000-00000000c00{0}\nname: many_{0}\nlevel: low\n"
+        counted = (
+            "correlation: {{type: event_count, rules: [rule_{0}], group-by: [userIdentity.arn], timespan: 1h, condition: {{gte: 2}}}}\n"
+        )
+        texts = {f"many_{number}.yml": (head + counted).format(number) for number in (1, 2)}
+        write_rules(rules, {"other.yml": rule_text(2, "{eventNaem: x}"), **texts})
+        logs = rules.parent / "one.jsonl"
+        logs.write_text('{"eventSource": "s3.amazonaws.com", "eventName": "x", "eventVersion": "1.08"}\n', encoding="utf-8")
+        aibr("--content", ours, "sweep", "run", "nightly", "--logs", logs)
+        _, states = self.states(aibr, ours)
+        assert states["many_2"] == "refused: many_2 rests on rule_2, which cannot be asked."
+        assert not states["many_1"].startswith("refused")
+
     def test_a_rule_that_cannot_be_read_is_named(self, aibr: Aibr, ours: Path, rules: Path, logs: Path) -> None:
         write_rules(rules, {"bad.yml": "title: x\n"})
         assert aibr("--content", ours, "sweep", "run", "nightly", "--logs", logs).code == 2
