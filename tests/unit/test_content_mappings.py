@@ -411,6 +411,14 @@ def test_findings_are_bounded_by_a_time_with_milliseconds_as_it_is_written() -> 
 # --- a user's own folder -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_layout_says_when_its_late_events_are_looked_for_and_a_day_later_when_it_says_nothing(tmp_path: Path) -> None:
+    text = (SHIPPED / "aws_cloudtrail.yml").read_text(encoding="utf-8")
+    assert "\n    settle_s: 7200\n" in text
+    found = load_mapping(write(tmp_path, "aws_cloudtrail", text.replace("\n    settle_s: 7200\n", "\n    recheck_s: 172800\n", 1)))
+    assert {layout.recheck_s for layout in BY_NAME["aws_cloudtrail"].layouts} == {86_400}
+    assert sorted({layout.recheck_s for layout in found.layouts}) == [86_400, 172_800]
+
+
 def test_a_user_s_file_of_the_same_name_replaces_the_shipped_one_whole(tmp_path: Path) -> None:
     write(tmp_path, "gcp_audit", SMALL.format(name="gcp_audit", service="own"))
     write(tmp_path, "own_thing", SMALL.format(name="own_thing", service="thing"))
