@@ -15,13 +15,13 @@ import pytest
 from aibr_hunt.content.library import Corpus, Library
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.lake import Lake
-from aibr_hunt.engines.program import Options
-from aibr_hunt.hunt.run import Outcome, Request, run_files
+from aibr_hunt.hunt.run import Outcome, run_files
 from aibr_hunt.intake.files import discover
 from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.window import Window
 from tests.bench.cloudtrail import START
 from tests.bench.generate import REPORT_SEED, make_trail
+from tests.unit.run_samples import request_of
 
 DELIVERIES = int(os.environ.get("AIBR_BENCH_EVENTS", "1000000"))
 NIGHTS = 6
@@ -77,19 +77,6 @@ def _told(what: str, home: Path, lake: Lake, corpus: Corpus, *, night: Window) -
 
 
 def _night(home: Path, lake: Lake, corpus: Corpus, night: Window) -> Outcome:
-    request = Request(
-        rules=corpus.rules,
-        operands=corpus.operands,
-        correlations=corpus.correlations,
-        silent=corpus.silent,
-        mapping_of={rule.id: LIBRARY.mapping_for(rule.logsource) for rule in corpus.matched},
-        mappings=LIBRARY.mappings,
-        paths=(),
-        lake=lake,
-        scope=Scope(now=NOW, window=night),
-        options=Options(),
-        asked="a night",
-    )
     morning = (night.end or NOW) + timedelta(hours=3)  # a run of the same moment would be the same run
     with Ledger.open(home, clock=lambda: morning, tell=lambda _: None) as ledger:
-        return run_files(request, ledger, clock=lambda: morning, tell=lambda _: None)
+        return run_files(request_of(corpus, night, morning, lake=lake), ledger, clock=lambda: morning, tell=lambda _: None)

@@ -1,4 +1,4 @@
-"""One run from a corpus to a ledger's leads, over files or over clouds: what tests compare with each other."""
+"""One run from a corpus to a ledger's leads, over files, the lake or clouds: what tests compare with each other."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aibr_hunt.content.corpus import Corpus
 from aibr_hunt.engines.files import Scope
+from aibr_hunt.engines.lake.lake import Lake
 from aibr_hunt.engines.program import Options
 from aibr_hunt.hunt.clouds import Clouds
 from aibr_hunt.hunt.run import Outcome, Request, run_files
@@ -18,7 +19,15 @@ from tests.built_in import LIBRARY
 from tests.unit.ledger_samples import Clock
 
 
-def request_of(corpus: Corpus, window: Window, now: datetime, *, clouds: Clouds | None = None, paths: Sequence[Path] = ()) -> Request:
+def request_of(
+    corpus: Corpus,
+    window: Window,
+    now: datetime,
+    *,
+    clouds: Clouds | None = None,
+    paths: Sequence[Path] = (),
+    lake: Lake | None = None,
+) -> Request:
     """Return a run of all rules and correlations of a corpus, that is asked at `now`."""
     return Request(
         rules=corpus.rules,
@@ -29,6 +38,7 @@ def request_of(corpus: Corpus, window: Window, now: datetime, *, clouds: Clouds 
         mappings=LIBRARY.mappings,
         paths=paths,
         clouds=clouds,
+        lake=lake,
         scope=Scope(now=now, window=window),
         options=Options(),
         asked="a test",

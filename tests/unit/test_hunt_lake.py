@@ -6,49 +6,31 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aibr_hunt.engines.files import Scope
 from aibr_hunt.engines.lake.lake import Lake
-from aibr_hunt.engines.program import Options
-from aibr_hunt.hunt.run import Outcome, Request, run_files
+from aibr_hunt.hunt.run import Outcome
 from aibr_hunt.intake.files import discover
-from aibr_hunt.ledger import Ledger
 from aibr_hunt.model.event import Account
 from aibr_hunt.model.lead import Lead
 from aibr_hunt.model.window import Window
 from tests.built_in import LIBRARY
-from tests.unit.ledger_samples import Clock
+from tests.unit.run_samples import request_of, run
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "logs"
 NOW = datetime(2026, 2, 1, 9, 0, tzinfo=UTC)
 SAMPLES = os.environ.get("AIBR_SAMPLES", "")
+EVER = Window()
 
 
-def run(
-    home: Path, names: Sequence[str], *, logs: Path | None = None, lake: Lake | None = None, **scope: Any
+def found_in(
+    home: Path, names: Sequence[str], *, logs: Path | None = None, lake: Lake | None = None, window: Window = EVER
 ) -> tuple[Outcome, list[Lead]]:
     corpus = LIBRARY.load_rules(names)
     assert corpus.refused == ()
-    request = Request(
-        rules=corpus.rules,
-        operands=corpus.operands,
-        correlations=corpus.correlations,
-        silent=corpus.silent,
-        mapping_of={rule.id: LIBRARY.mapping_for(rule.logsource) for rule in corpus.matched},
-        mappings=LIBRARY.mappings,
-        paths=() if logs is None else (logs,),
-        lake=lake,
-        scope=Scope(now=NOW, **scope),
-        options=Options(),
-        asked="a test",
-    )
-    with Ledger.open(home, clock=Clock(NOW), tell=lambda _: None) as ledger:
-        outcome = run_files(request, ledger, clock=Clock(NOW), tell=lambda _: None)
-        assert ledger.verify().is_clean
-        return outcome, ledger.leads()
+    return run(home, request_of(corpus, window, NOW, paths=() if logs is None else (logs,), lake=lake))
 
 
 def told(lead: Lead) -> tuple[object, ...]:
@@ -70,12 +52,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture(scope="module")
 def from_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[Lead]]:
-    return run(tmp_path_factory.mktemp("files"), ["shipped:"], logs=DEMO)
+    return found_in(tmp_path_factory.mktemp("files"), ["shipped:"], logs=DEMO)
 
 
 @pytest.fixture(scope="module")
 def from_lake(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[Lead]]:
-    return run(tmp_path_factory.mktemp("home"), ["shipped:"], lake=lake)
+    return found_in(tmp_path_factory.mktemp("home"), ["shipped:"], lake=lake)
 
 
 def test_leads_episodes_and_their_sightings_are_the_same(
@@ -107,9 +89,11 @@ def test_refused_bytes_are_told_by_a_run_over_the_lake_too(
 
 def test_a_window_narrows_both_alike(lake: Lake, tmp_path: Path) -> None:
     window = Window(start=datetime(2026, 1, 12, 2, 5, tzinfo=UTC), end=datetime(2026, 1, 13, tzinfo=UTC))
-    files = run(tmp_path / "files", ["shipped:aws"], logs=DEMO, window=window)[1]
+    files = found_in(tmp_path / "files", ["shipped:aws"], logs=DEMO, window=window)[1]
     assert files
-    assert [told(lead) for lead in run(tmp_path / "home", ["shipped:aws"], lake=lake, window=window)[1]] == [told(lead) for lead in files]
+    assert [told(lead) for lead in found_in(tmp_path / "home", ["shipped:aws"], lake=lake, window=window)[1]] == [
+        told(lead) for lead in files
+    ]
 
 
 def test_an_empty_lake_is_refused(tmp_path: Path) -> None:
@@ -117,12 +101,12 @@ def test_an_empty_lake_is_refused(tmp_path: Path) -> None:
 
     empty = Lake.open(tmp_path / "lake", mappings=LIBRARY.mappings, create=True)
     with pytest.raises(UsageError, match="lake is empty"):
-        run(tmp_path / "home", ["shipped:aws"], lake=empty)
+        found_in(tmp_path / "home", ["shipped:aws"], lake=empty)
 
 
 @pytest.mark.skipif(not SAMPLES, reason="AIBR_SAMPLES names no folder of published samples")
 def test_published_samples_give_the_same_leads(tmp_path: Path) -> None:
-    files = run(tmp_path / "files", ["shipped:"], logs=Path(SAMPLES))[1]
+    files = found_in(tmp_path / "files", ["shipped:"], logs=Path(SAMPLES))[1]
     assert files
-    found = run(tmp_path / "home", ["shipped:"], lake=lake_of(tmp_path / "lake", Path(SAMPLES)))[1]
+    found = found_in(tmp_path / "home", ["shipped:"], lake=lake_of(tmp_path / "lake", Path(SAMPLES)))[1]
     assert [told(lead) for lead in found] == [told(lead) for lead in files]
